@@ -1,0 +1,1 @@
+"""Documents, rooms and the sync protocols. Pure: no socket, no clock, no database."""

@@ -1,0 +1,1 @@
+"""HTTP and WebSocket. The only package that waits for a network."""

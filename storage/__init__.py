@@ -1,0 +1,1 @@
+"""What must survive a crash: PostgreSQL, the update log, accounts."""
