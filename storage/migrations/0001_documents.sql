@@ -72,8 +72,9 @@ CREATE TABLE snapshots (
     state_vector bytea NOT NULL,
     delete_only bytea NOT NULL,
     at timestamptz NOT NULL DEFAULT now(),
-    thinned_at timestamptz NOT NULL DEFAULT '-infinity'
+    thin_due_at timestamptz
 );
+CREATE INDEX snapshots_thin_due ON snapshots (thin_due_at) WHERE thin_due_at IS NOT NULL;
 ALTER TABLE snapshots ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE snapshots ALTER COLUMN state_vector SET STORAGE EXTERNAL;
 ALTER TABLE snapshots ALTER COLUMN delete_only SET STORAGE EXTERNAL;
@@ -109,6 +110,7 @@ ALTER TABLE quarantine ALTER COLUMN data SET STORAGE EXTERNAL;
 CREATE TABLE retired_lineages (
     document uuid NOT NULL,
     lineage bigint NOT NULL,
+    sequence bigint NOT NULL,
     state_vector bytea NOT NULL,
     retired_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (document, lineage)

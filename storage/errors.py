@@ -1,0 +1,84 @@
+"""Everything storage refuses or fails at, as one tree of errors.
+
+    StorageError
+      Unavailable     the database cannot be reached or cannot commit now: try again later
+      LogBroken       stored rows of a document are missing or contradict each other
+      UnknownDocument no document has this id
+      NameTaken       a global id is in use in another scope, or was and is gone for good
+
+Callers outside this package never see an error of asyncpg: `reaching` translates them, so that one
+table in `server/errors.py` can answer 503 for all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import asyncpg
+
+
+class StorageError(Exception):
+    """Root of this package's errors."""
+
+
+class Unavailable(StorageError):
+    """The database cannot be reached, or cannot commit; nothing is known to be lost."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"the database is unavailable: {cause}")
+        self.cause = cause
+
+
+class LogBroken(StorageError):
+    """A document's rows are not what its head says; it must not be opened, least of all as empty."""
+
+    def __init__(self, document: UUID, detail: str) -> None:
+        super().__init__(f"the log of document {document} is broken: {detail}")
+        self.document = document
+        self.detail = detail
+
+
+class UnknownDocument(StorageError):
+    """No document has this id."""
+
+    def __init__(self, document: UUID) -> None:
+        super().__init__(f"no document {document}")
+        self.document = document
+
+
+class NameTaken(StorageError):
+    """A global id that belongs to another scope, or to a document that was purged."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("the global id is taken")
+        self.name = name
+
+
+# Server errors (by SQLSTATE class) that say "not now" rather than "never": connection, insufficient
+# resources, operator intervention, system error, internal error, snapshot too old, locks.
+_PASSING_CLASSES = frozenset({"08", "53", "57", "58", "72", "XX"})
+_PASSING_STATES = frozenset({"25006", "40001", "40P01", "55P03"})
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether an error of the driver is the infrastructure's and may be gone at the next try."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        return state in _PASSING_STATES or state[:2] in _PASSING_CLASSES
+    if isinstance(error, asyncpg.DataError):
+        return False
+    return isinstance(error, OSError | asyncio.TimeoutError | asyncpg.InterfaceError)
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Turn the driver's errors of infrastructure into `Unavailable`; let others through."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError) as error:
+        if not is_passing(error):
+            raise
+        raise Unavailable(f"{type(error).__name__}: {error}") from error
