@@ -1,0 +1,111 @@
+"""Fixtures only: one PostgreSQL for the whole run, a database of its own for each test that asks.
+
+The process that starts the run (with xdist: the controller) owns PostgreSQL and makes one migrated
+template database; a test's database is a copy of it. Nothing is started for runs that need none.
+"""
+
+import asyncio
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from storage.migrate import migrate
+from storage.pool import Pool, close_pool, open_pool
+from storage.postgres import Embedded
+
+_TEMPLATE = "plait_template"
+_OPTIONS = {"fsync": "off", "full_page_writes": "off", "max_connections": "120"}
+"""A test kills processes, never the machine, so nothing is lost by not waiting for the disk."""
+
+
+class _Run:
+    """The PostgreSQL of this test run, in the process that owns it."""
+
+    def __init__(self) -> None:
+        self.data = Path(tempfile.mkdtemp(prefix="plait-tests-"))
+        self.data.chmod(0o755)  # Root's PostgreSQL runs as another user.
+        self._runner = asyncio.Runner()
+        self._embedded = Embedded(self.data, options=_OPTIONS)
+        try:
+            self._runner.run(self._start())
+        except BaseException:
+            self.stop()
+            raise
+        self.dsn = self._embedded.dsn
+
+    async def _start(self) -> None:
+        await self._embedded.start()
+        await _execute(self._embedded.dsn, f"create database {_TEMPLATE}")
+        pool = await open_pool(_dsn_of(self._embedded.dsn, _TEMPLATE), connections_max=1)
+        await migrate(pool)
+        await close_pool(pool)
+
+    def stop(self) -> None:
+        self._runner.run(self._embedded.stop())
+        self._runner.close()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+
+def _dsn_of(dsn: str, database: str) -> str:
+    return dsn.replace("/postgres?", f"/{database}?")
+
+
+async def _execute(dsn: str, sql: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+_run_key = pytest.StashKey[_Run]()
+_numbers = itertools.count(1)
+
+
+def _owned_run(config: pytest.Config) -> _Run:
+    if _run_key not in config.stash:
+        config.stash[_run_key] = _Run()
+    return config.stash[_run_key]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell each worker of xdist where the run's PostgreSQL is."""
+    node.workerinput["plait_dsn"] = _owned_run(node.config).dsn
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the run's PostgreSQL in the process that started it."""
+    if _run_key in config.stash:
+        config.stash[_run_key].stop()
+        del config.stash[_run_key]
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> str:
+    """The URL of the run's PostgreSQL, for tests that make databases themselves."""
+    told = getattr(request.config, "workerinput", {}).get("plait_dsn")
+    return told or _owned_run(request.config).dsn
+
+
+@pytest.fixture
+async def database(postgres: str) -> AsyncIterator[str]:
+    """The URL of a fresh database at the newest migration, dropped after the test."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    await _execute(postgres, f"create database {name} template {_TEMPLATE}")
+    yield _dsn_of(postgres, name)
+    await _execute(postgres, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    """A pool on a fresh database."""
+    opened = await open_pool(database)
+    yield opened
+    await close_pool(opened)
