@@ -1,0 +1,167 @@
+"""Access tokens and document tokens: EdDSA JWTs, minted and verified by one key.
+
+    header   alg EdDSA, typ JWT, kid
+    claims   iss, aud, typ ("access" or "document"), sub (account), iat, exp, jti
+             access: fam (the login it came from)
+             document: doc (uuid), scope, name, role, dsp (a name to show)
+
+`aud` is the public identity key of the server, so a token of one server opens nothing on another
+even where two servers were given the same signing key. Only PyJWT's signature layer is used: its
+claims layer reads the machine's clock, while here the time is the `now` that the caller passes in.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from auth.errors import Unauthorized
+from auth.keys import ServerKey, encode_base58, key_id
+from auth.principal import Kind, Role
+
+ISSUER = "plait"
+ALGORITHM = "EdDSA"
+SKEW_S = 30.0
+"""Allowance for nodes whose clocks differ."""
+TOKEN_LETTERS_MAX = 8192
+DOCUMENT_LIFETIME_S = 3600
+DOCUMENT_LIFETIME_S_MAX = 86_400
+_ID_BYTES = 16
+
+REFRESH_PREFIX = "plr_"
+"""How a refresh token begins: it is no JWT, and whoever mixes the two up is told so."""
+
+_JWS = jwt.PyJWS()
+
+
+class Claims(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verified token says. Of the optional ones, those of its kind are there."""
+
+    iss: str
+    aud: str
+    typ: Kind
+    sub: str
+    iat: int
+    exp: int
+    jti: str
+    fam: str | None = None
+    doc: UUID | None = None
+    scope: str | None = None
+    name: str | None = None
+    role: str | None = None
+    dsp: str = ""
+
+    @property
+    def expires_at(self) -> float:
+        """Epoch seconds from which on the token no longer holds, the allowance included."""
+        return self.exp + SKEW_S
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the claims of its kind are there, and none of the other kind's."""
+        document = (self.doc, self.scope, self.name, self.role)
+        if self.typ is Kind.ACCESS:
+            return self.fam is not None and not any(document)
+        return self.fam is None and None not in document
+
+
+class Tokens:
+    """Mints tokens with one signing key; verifies those of this key and of retired ones."""
+
+    def __init__(self, key: ServerKey, audience: str, retired: Iterable[bytes] = ()) -> None:
+        self._audience = audience
+        self._private = Ed25519PrivateKey.from_private_bytes(key.seed)
+        self._header = {"kid": key.key_id}
+        # A token of ours has one of few possible headers, letter for letter. Looking the key up
+        # by the whole header leaves nothing in it for an attacker to choose.
+        self._public = {self._header_of(key.key_id): self._private.public_key()}
+        for public in retired:
+            header = self._header_of(key_id(public))
+            self._public[header] = Ed25519PublicKey.from_public_bytes(public)
+
+    def mint_access(
+        self, *, account: str, family: str, now: float, lifetime_s: float, random_bytes: bytes
+    ) -> str:
+        """A short-lived token that speaks for `account`."""
+        claims = {"typ": Kind.ACCESS.value, "sub": account, "fam": family}
+        return self._mint(claims, now, lifetime_s, random_bytes)
+
+    def mint_document(
+        self,
+        *,
+        account: str,
+        document: UUID,
+        scope: str,
+        name: str,
+        role: Role,
+        now: float,
+        random_bytes: bytes,
+        lifetime_s: float = DOCUMENT_LIFETIME_S,
+        display: str = "",
+    ) -> str:
+        """A token that opens one document, for somebody who need not have an account.
+
+        `role` is the most it gives; while it is used, it is cut down to what the issuing
+        `account` may do at that moment, so it dies with the issuer's own right.
+        """
+        assert role >= Role.VIEWER
+        assert 1 <= lifetime_s <= DOCUMENT_LIFETIME_S_MAX
+        claims = {
+            "typ": Kind.DOCUMENT.value,
+            "sub": account,
+            "doc": str(document),
+            "scope": scope,
+            "name": name,
+            "role": role.word,
+            "dsp": display,
+        }
+        return self._mint(claims, now, lifetime_s, random_bytes)
+
+    def verify(self, token: str, now: float) -> Claims:
+        """The claims of a token of ours that still holds at `now`; Unauthorized otherwise.
+
+        Never takes an algorithm from the token: HS256, `none` and keys of others are refused.
+        """
+        claims = self._decode(token)
+        if claims.iss != ISSUER or claims.aud != self._audience or not claims.is_complete:
+            raise Unauthorized("token_invalid")
+        if now >= claims.expires_at:
+            raise Unauthorized("token_expired")
+        if now < claims.iat - SKEW_S:
+            raise Unauthorized("token_invalid")
+        return claims
+
+    def _mint(
+        self, claims: dict[str, str], now: float, lifetime_s: float, random_bytes: bytes
+    ) -> str:
+        assert len(random_bytes) >= _ID_BYTES
+        issued_at = int(now)
+        payload: dict[str, str | int] = {
+            "iss": ISSUER,
+            "aud": self._audience,
+            "iat": issued_at,
+            "exp": issued_at + int(lifetime_s),
+            "jti": encode_base58(random_bytes[:_ID_BYTES]),
+            **claims,
+        }
+        return _JWS.encode(
+            msgspec.json.encode(payload), self._private, ALGORITHM, headers=self._header
+        )
+
+    def _header_of(self, kid: str) -> str:
+        token = _JWS.encode(b"{}", self._private, ALGORITHM, headers={"kid": kid})
+        return token.partition(".")[0]
+
+    def _decode(self, token: str) -> Claims:
+        if token.startswith(REFRESH_PREFIX):
+            raise Unauthorized("token_type")
+        key = self._public.get(token.partition(".")[0])
+        if key is None or len(token) > TOKEN_LETTERS_MAX or not token.isascii():
+            raise Unauthorized("token_invalid")
+        try:
+            payload = _JWS.decode(token, key, [ALGORITHM])
+            return msgspec.json.decode(payload, type=Claims)
+        except (jwt.PyJWTError, msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise Unauthorized("token_invalid") from error
