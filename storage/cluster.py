@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from storage.errors import StorageError
+
 VERSION_MIN = 15
 SUPERUSER = "plait"
 SOCKET_NAME = ".s.PGSQL.5432"
@@ -28,13 +30,13 @@ SOCKET_PATH_BYTES_MAX = 107
 _SHARED_BINARIES = Path("/var/lib/plait")
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(StorageError):
     """The embedded PostgreSQL cannot be prepared or started; the message is for the operator."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """The operating-system user that PostgreSQL runs as; `dropped` when we are root and it is not."""
+    """The user of the system that PostgreSQL runs as; `dropped` when we are root and it is not."""
 
     name: str
     uid: int
@@ -74,7 +76,7 @@ def choose_owner(cluster: Path) -> Owner:
             return _owner(pwd.getpwnam(name), dropped=True)
         except KeyError:
             continue
-    raise EmbeddedError("PostgreSQL refuses to run as root, and there is no user postgres or nobody")
+    raise EmbeddedError("PostgreSQL refuses to run as root; there is no user postgres or nobody")
 
 
 def _owner(entry: pwd.struct_passwd, *, dropped: bool) -> Owner:
@@ -133,7 +135,7 @@ def _major_of(folder: Path) -> int | None:
 
 
 def _reachable_binaries(binaries: Binaries, owner: Owner) -> Binaries:
-    """The same programs at a place that `owner` can enter: PostgreSQL resolves its own real path."""
+    """The same programs where `owner` can enter: PostgreSQL insists on resolving its own path."""
     if not owner.dropped or _others_may_enter(binaries.folder):
         return binaries
     install = binaries.folder.parent
@@ -204,7 +206,7 @@ def make_cluster(cluster: Path, binaries: Binaries, owner: Owner, *, fsync: bool
     if binaries.major >= 17:  # The same everywhere, whatever locales the system has.
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     with open_folder(fresh, owner) as (handle, path):
-        command = [binaries.folder / "initdb", "-D", path, "-U", SUPERUSER, "-E", "UTF8"]
+        command = [str(binaries.folder / "initdb"), "-D", path, "-U", SUPERUSER, "-E", "UTF8"]
         command += ["--auth=peer", *locale, *([] if fsync else ["--no-sync"])]
         _run_initdb(command, handle, owner)
     (fresh / "pg_hba.conf").write_text("local all all peer map=plait\n")
@@ -213,7 +215,7 @@ def make_cluster(cluster: Path, binaries: Binaries, owner: Owner, *, fsync: bool
     fresh.rename(cluster)
 
 
-def _run_initdb(command: Sequence[str | Path], handle: int, owner: Owner) -> None:
+def _run_initdb(command: Sequence[str], handle: int, owner: Owner) -> None:
     done = subprocess.run(  # noqa: S603  our own binaries with our own arguments
         command,
         cwd="/",
@@ -233,7 +235,7 @@ def open_folder(folder: Path, owner: Owner) -> Iterator[tuple[int, str]]:
     """A handle on the folder, to be inherited, and the path by which PostgreSQL shall know it.
 
     A checkout in root's home cannot be entered by the user that PostgreSQL runs as. A path through
-    the inherited handle starts at the folder itself, so nothing above it has to be opened to others.
+    the inherited handle starts at the folder itself: nothing above it has to be opened to others.
     """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncpg
 
+from storage.errors import StorageError
 from storage.pool import Connection, Pool, transaction
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -29,7 +30,7 @@ insert into migration_lock values (true) on conflict do nothing;
 """
 
 
-class MigrationError(Exception):
+class MigrationError(StorageError):
     """The database and the files do not fit together; the message is for the operator."""
 
 

@@ -1,7 +1,8 @@
 """Connections to PostgreSQL: open and close the pool, one transaction at a time.
 
 The pool outlives the database: a connection that broke is replaced when it is next asked for, so a
-restart of PostgreSQL needs no restart of ours. `UNREACHABLE` names what is raised meanwhile.
+restart of PostgreSQL needs no restart of ours. `storage.errors.is_passing` knows the errors that are
+raised meanwhile.
 """
 
 import asyncio
@@ -19,26 +20,13 @@ else:
     Pool = asyncpg.Pool
     Connection = asyncpg.pool.PoolConnectionProxy
 
-UNREACHABLE = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.InterfaceError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InsufficientResourcesError,
-)
-"""The database is away, starting, full or stopping: infrastructure, worth trying again."""
-
 
 async def open_pool(
     dsn: str, *, connections_max: int = 8, connect_s_max: float = 10.0, command_s_max: float = 60.0
 ) -> Pool:
     """Open a pool with one connection, growing to `connections_max` as they are needed.
 
-    Raises one of `UNREACHABLE` when the database does not answer within `connect_s_max`.
+    Raises the driver's error when the database does not answer within `connect_s_max`.
     """
     pool = asyncpg.create_pool(
         dsn,

@@ -1,9 +1,9 @@
 """The embedded PostgreSQL: started as our child, watched, restarted when it dies, stopped with us.
 
 `Embedded` is what `server.app` uses when no database URL is given. The child listens on a socket in
-a private folder and never on TCP, runs as an ordinary user even when we are root, and is told by the
-kernel to shut down when we are killed (Linux). When it dies while we live it is started again, with
-a growing pause, so that nobody has to restart the server; meanwhile `failing` says what is wrong.
+a private folder and never on TCP, runs as an ordinary user even when we are root, and is told by
+the kernel to shut down when we are killed (Linux). When it dies while we live it is started again,
+with a growing pause, so that nobody has to restart the server; meanwhile `failing` says why.
 """
 
 import asyncio
@@ -57,8 +57,8 @@ _PR_SET_PDEATHSIG = 1
 class Embedded:
     """One PostgreSQL for one data folder. `await start()`, use `dsn`, `await stop()`.
 
-    `start` must be called in the main thread: the kernel's word to the child that its parent is gone
-    is tied to the thread that started it.
+    Both belong to the main thread: the kernel's word to the child that its parent is gone is tied
+    to the thread that started it.
     """
 
     def __init__(
@@ -80,23 +80,28 @@ class Embedded:
     @property
     def dsn(self) -> str:
         """The URL for asyncpg; the same after every restart."""
-        return f"postgresql://{places.SUPERUSER}@/postgres?host={quote(str(self._sockets), safe='/')}"
+        host = quote(str(self._sockets), safe="/")
+        return f"postgresql://{places.SUPERUSER}@/postgres?host={host}"
 
     @property
     def pid(self) -> int | None:
-        """The process id of the PostgreSQL that runs now."""
-        return self._child.process.pid if self._child else None
+        """The process id of the PostgreSQL that runs now, None while none does."""
+        child = self._child
+        return child.process.pid if child and not child.gone.is_set() else None
 
     async def start(self) -> None:
-        """Make the cluster if there is none, start PostgreSQL and return once it accepts connections.
+        """Make the cluster if there is none, start PostgreSQL, return when it can be connected to.
 
         Raises EmbeddedError with a sentence for the operator.
         """
-        self._take_lock()
         try:
+            self._take_lock()
             self._prepare()
             self._child = self._spawn()
             await self._until_ready(self._child)
+        except OSError as error:
+            await self.stop()
+            raise EmbeddedError(f"PostgreSQL cannot be started in {self._data}: {error}") from error
         except BaseException:
             await self.stop()
             raise
@@ -203,14 +208,14 @@ class Embedded:
                 await self._until_ready(self._child)
             except (EmbeddedError, OSError) as error:
                 self.failing = str(error)
-                _log.error("embedded PostgreSQL: %s", error)  # noqa: TRY400  the sentence says it all
+                _log.error("embedded PostgreSQL: %s", error)
 
 
 class _Child:
     """A running PostgreSQL and the thread that reads what it says, until its last process is gone.
 
-    Its standard error ends only when the postmaster and all backends have ended, which is when a new
-    one may start; the line that says it is ready is waited for, not polled.
+    Its standard error ends only when the postmaster and all backends have ended, which is when a
+    new one may start; the line that says it is ready is waited for, not polled.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:

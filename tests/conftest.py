@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+
 from storage.migrate import migrate
 from storage.pool import Pool, close_pool, open_pool
 from storage.postgres import Embedded

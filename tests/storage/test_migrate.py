@@ -5,6 +5,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from storage.migrate import FOLDER, MigrationError, migrate, read_migrations
 from storage.pool import Pool, close_pool, open_pool
 
@@ -88,9 +89,7 @@ async def test_a_newer_database_is_refused(empty: Pool, tmp_path: Path) -> None:
         pytest.param(["1_a"], "not named like", id="name"),
     ],
 )
-def test_a_folder_out_of_order_is_refused(
-    tmp_path: Path, names: list[str], complaint: str
-) -> None:
+def test_a_folder_out_of_order_is_refused(tmp_path: Path, names: list[str], complaint: str) -> None:
     """Files are never guessed into an order."""
     for name in names:
         (tmp_path / f"{name}.sql").write_text("select 1")
@@ -106,7 +105,5 @@ async def test_the_template_is_at_the_newest_migration(database: str) -> None:
     applied = await migrate(pool)
 
     assert applied == []
-    assert await pool.fetchval("select max(number) from migrations") == len(
-        read_migrations(FOLDER)
-    )
+    assert await pool.fetchval("select max(number) from migrations") == len(read_migrations(FOLDER))
     await close_pool(pool)
