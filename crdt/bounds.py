@@ -71,6 +71,27 @@ class Bounds:
     version_bytes_max: int = 64
     """Bytes of the body of a Y-Sweet version frame, which is echoed as it is."""
 
+    diff_cache_max: int = 16
+    """Encoded first syncs kept per room, one for each state vector that asked since a change."""
+
+    merge_from: int = 8
+    """Updates of one turn above which members get the turn's merged update instead of each."""
+
+    recent_updates_max: int = 64
+    """Accepted updates a room remembers, so that an exact repeat is not stored twice."""
+
+    recent_update_bytes_max: int = 4 * KIB
+    """Bytes up to which an update is remembered for that."""
+
+    asks_max: int = 16
+    """Step 1 messages to one session that may be unanswered at a time."""
+
+    presence_tick_s: float = 0.03
+    """Seconds for which presence is gathered in a room where many move their cursors."""
+
+    presence_tick_from: int = 24
+    """Sessions from which on a room gathers presence instead of sending it at once."""
+
     def __post_init__(self) -> None:
         """Refuse a bound that is zero or negative: it would refuse everything, or nothing."""
         for name in self.__dataclass_fields__:
