@@ -1,0 +1,147 @@
+"""CPU time and memory of a server, its children, and the PostgreSQL it uses. Linux only.
+
+CPU is time on the processor from /proc/PID/task/*/schedstat, in seconds. PostgreSQL is counted
+apart: every process of the tree called postgres, and the tree of a given postmaster. Backends
+that ended are in their postmaster's waited-for children, which the kernel counts in ticks.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+class Cpu(NamedTuple):
+    """Seconds on the processor."""
+
+    server: float
+    postgres: float
+
+    def since(self, earlier: "Cpu") -> "Cpu":
+        """What was used from `earlier` to this."""
+        return Cpu(self.server - earlier.server, self.postgres - earlier.postgres)
+
+
+class Memory(NamedTuple):
+    """Mebibytes: resident, and resident with shared pages divided among those who share."""
+
+    rss: float
+    pss: float
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the state on; empty when the process is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return []
+    return [text[text.index("(") + 1 : text.rindex(")")], *text[text.rindex(")") + 2 :].split()]
+
+
+def _children() -> dict[int, list[int]]:
+    out: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            stat = _stat(int(entry))
+            if stat:
+                out.setdefault(int(stat[2]), []).append(int(entry))
+    return out
+
+
+def tree(root: int, children: dict[int, list[int]] | None = None) -> list[int]:
+    """A process and everything below it."""
+    known = _children() if children is None else children
+    out, waiting = [], [root]
+    while waiting:
+        pid = waiting.pop()
+        out.append(pid)
+        waiting.extend(known.get(pid, ()))
+    return out
+
+
+def _on_cpu(pid: int) -> float:
+    total = 0
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
+    except OSError:
+        return total / 1e9
+    return total / 1e9
+
+
+def _ended_children(pid: int) -> float:
+    stat = _stat(pid)
+    return (int(stat[14]) + int(stat[15])) * TICK_S if stat else 0.0
+
+
+@dataclass
+class Probe:
+    """Looks at one server. `pid` 0 means it cannot be seen: everything reads 0.
+
+    `postmaster` is needed only where PostgreSQL is not below `pid`. The trees are looked up by
+    `refresh`, once per phase, so that reading CPU stays cheap.
+    """
+
+    pid: int
+    postmaster: int = 0
+
+    def __post_init__(self) -> None:
+        self._server: list[int] = []
+        self._postgres: list[int] = []
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look for new and ended processes."""
+        if not self.pid:
+            return
+        children = _children()
+        server = tree(self.pid, children)
+        postmaster = tree(self.postmaster, children) if self.postmaster else []
+        named = {pid for pid in server if (_stat(pid) or [""])[0].startswith("postgres")}
+        self._postgres = sorted(named | set(postmaster))
+        self._server = [pid for pid in server if pid not in named and pid not in postmaster]
+
+    def cpu(self) -> Cpu:
+        """CPU used so far."""
+        ended = sum(_ended_children(pid) for pid in self._roots())
+        return Cpu(sum(map(_on_cpu, self._server)), sum(map(_on_cpu, self._postgres)) + ended)
+
+    def _roots(self) -> Iterable[int]:
+        inside = set(self._postgres)
+        return [
+            pid for pid in self._postgres if int((_stat(pid) or ["", "", "0"])[2]) not in inside
+        ]
+
+    def memory(self) -> Memory:
+        """Memory of the server's own processes, PostgreSQL left out."""
+        rss = pss = 0
+        for pid in self._server:
+            try:
+                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            except OSError:
+                continue
+            for line in lines:
+                if line.startswith("Rss:"):
+                    rss += int(line.split()[1])
+                elif line.startswith("Pss:"):
+                    pss += int(line.split()[1])
+        return Memory(round(rss / 1024, 2), round(pss / 1024, 2))
+
+    def alive(self) -> bool:
+        """The server's first process runs; True where it cannot be seen."""
+        stat = _stat(self.pid) if self.pid else ["", "S"]
+        return bool(stat) and stat[1] != "Z"
+
+
+def busy_cores() -> dict[str, float]:
+    """Busy seconds per core since boot, of all processes: other people's work shows here."""
+    out = {}
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name.startswith("cpu") and name != "cpu":
+            ticks = list(map(int, fields[:8]))
+            out[name] = (sum(ticks[:3]) + ticks[5] + ticks[6] + ticks[7]) * TICK_S
+    return out
