@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from server.settings import Settings
 from storage.migrate import migrate
 from storage.pool import Pool, close_pool, open_pool
 from storage.postgres import Embedded
@@ -110,3 +111,9 @@ async def pool(database: str) -> AsyncIterator[Pool]:
     opened = await open_pool(database)
     yield opened
     await close_pool(opened)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a server on a free port, with a data folder of its own and no database URL."""
+    return Settings(port=0, data=tmp_path / "data", shutdown_grace_s=0.2)

@@ -1,0 +1,124 @@
+"""The one settings object: made once at start, checked, never changed.
+
+Nothing else reads the environment. The settings themselves stand in `topics`, and in `crdt.bounds`
+what peers may send; `options` reads them from the command line and the environment.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
+from urllib.parse import urlsplit
+
+from crdt.bounds import Bounds
+from server.settings.topics import Address, Connections, Database, Identity, Operation, Rooms
+
+__all__ = ["Mode", "Settings", "SettingsError"]
+
+Mode = Literal["open", "approval", "closed"]
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be: one sentence for the operator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Address, Operation, Database, Identity, Connections, Rooms, Bounds):
+    """All settings of one server."""
+
+    def __post_init__(self) -> None:
+        """Check how the settings relate. Raises SettingsError with the first complaint."""
+        for complaint in self._complaints():
+            raise SettingsError(complaint)
+
+    @classmethod
+    def load(cls, argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
+        """Settings from the command line, then `PLAIT_…`, then the defaults.
+
+        `--help` prints all of them and exits 0; a bad one is named in one line and exits 2.
+        """
+        from server.settings.options import parse  # noqa: PLC0415  only a program's start needs it
+
+        return parse(cls, argv, environ)
+
+    def bounds(self) -> Bounds:
+        """The bounds of what peers send, for `crdt`."""
+        return Bounds(**{each.name: getattr(self, each.name) for each in fields(Bounds)})
+
+    def is_loopback(self) -> bool:
+        """Whether the server can be reached from this machine only, as far as settings tell."""
+        host = urlsplit(self.public_url).hostname if self.public_url else self.host
+        return _is_loopback(self.host) and _is_loopback(host or "")
+
+    def registration_mode(self) -> Mode:
+        """Who may make an account, the empty setting resolved."""
+        return self.registration or ("open" if self.is_loopback() else "approval")
+
+    def _complaints(self) -> list[str]:
+        found = [
+            f"{each.name} must be more than 0"
+            for each in fields(self)
+            if each.name not in _MAY_BE_ZERO
+            and isinstance(value := getattr(self, each.name), int | float)
+            and value <= 0
+        ]
+        found += [
+            f"{name} must be between 0 and 65535"
+            for name in ("port", "metrics_port")
+            if not 0 <= (getattr(self, name) or 0) <= 65_535
+        ]
+        found += [
+            f"{less} must not be more than {more}"
+            for less, more in _ORDER
+            if getattr(self, less) > getattr(self, more)
+        ]
+        if self.shutdown_grace_s < 0:
+            found.append("shutdown_grace_s must not be negative")
+        parts = urlsplit(self.public_url)
+        if self.public_url and (
+            parts.scheme not in {"http", "https"} or not parts.netloc or parts.query
+        ):
+            found.append("public_url must look like https://plait.example")
+        if self.database_url and not self.database_url.startswith(("postgres://", "postgresql://")):
+            found.append("database_url must look like postgresql://user@host/database")
+        return found + [
+            f"trusted_proxies: {text!r} is neither an address nor a network"
+            for text in self.trusted_proxies
+            if not _is_network(text)
+        ]
+
+
+_MAY_BE_ZERO = frozenset({"port", "metrics_port", "shutdown_grace_s"})
+
+_ORDER = (
+    ("update_bytes_max", "frame_bytes_max"),
+    ("update_bytes_max", "document_bytes_max"),
+    ("unsaved_bytes_room_soft", "unsaved_bytes_room_max"),
+    ("unsaved_bytes_process_soft", "unsaved_bytes_process_max"),
+    ("unsaved_bytes_room_max", "unsaved_bytes_process_max"),
+    ("update_bytes_max", "unsaved_bytes_room_max"),
+    ("document_token_s", "document_token_s_max"),
+    ("history_full_s", "history_hourly_s"),
+    ("sweep_s", "keepalive_s"),
+    ("keepalive_s", "idle_s"),
+)
+"""Pairs of settings of which the first may not be more than the second."""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True

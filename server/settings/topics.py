@@ -1,0 +1,225 @@
+"""Every setting of our own with its unit, its default and a sentence, one class for each topic.
+
+`--help` prints the classes as headings and the sentence under each field, so a new setting needs
+its line and its sentence here and nothing else. A name ends in its unit and bound; durations are
+seconds, sizes are bytes. What peers may send is bounded in `crdt.bounds`.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from crdt.bounds import KIB, MIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where the server is reached and where it keeps its files."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; `0.0.0.0` for every IPv4 one, `::` for every one."""
+
+    port: int = 8080
+    """Port to listen on; 0 lets the system pick a free one."""
+
+    public_url: str = ""
+    """URL by which the world reaches this server; empty means http://HOST:PORT."""
+
+    name: str = "Plait"
+    """Name of this server, shown to those who log in."""
+
+    data: Path = Path("data")
+    """Folder for keys and the embedded database; made at first start."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks (10.0.0.0/8) whose forwarded headers count; a comma between them."""
+
+    shutdown_grace_s: float = 10.0
+    """Seconds over which shutdown spreads the closing of connections, lest all return at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """What the operator sees."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least important kind of message that is logged."""
+
+    log_format: Literal["auto", "text", "json"] = "auto"
+    """Form of the log on stderr; auto means text on a terminal and JSON otherwise."""
+
+    metrics_token: str = field(default="", repr=False)
+    """Bearer token that opens /metrics; empty closes it on the main port."""
+
+    metrics_host: str = "127.0.0.1"
+    """Address of the listener that serves only /metrics, without a token."""
+
+    metrics_port: int | None = None
+    """Port of that listener; empty means there is none, 0 lets the system pick one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """The database and what is written to it."""
+
+    database_url: str = field(default="", repr=False)
+    """URL of a PostgreSQL 15 or newer; empty runs an embedded one in the data folder."""
+
+    database_connections_max: int = 8
+    """Connections for requests; those that write the update log are counted apart."""
+
+    database_connect_s: float = 10.0
+    """Seconds to wait for a connection."""
+
+    database_command_s: float = 60.0
+    """Seconds after which a statement is given up."""
+
+    commit_rows_max: int = 512
+    """Updates in one commit of the log."""
+
+    commit_bytes_max: int = 1 * MIB
+    """Bytes of updates in one commit of the log; a larger update is committed on its own."""
+
+    commit_lock_ms: int = 50
+    """Milliseconds a commit waits for the lock of one document before it goes on without it."""
+
+    commit_timeout_s: float = 10.0
+    """Seconds a REST write waits for its commit before it is answered with 503."""
+
+    unsaved_bytes_room_soft: int = 4 * MIB
+    """Bytes not yet committed in one room above which reading from its writers pauses."""
+
+    unsaved_bytes_room_max: int = 32 * MIB
+    """Bytes not yet committed in one room above which its writers are closed with 1013."""
+
+    unsaved_bytes_process_soft: int = 64 * MIB
+    """Bytes not yet committed in all rooms above which reading from writers pauses."""
+
+    unsaved_bytes_process_max: int = 256 * MIB
+    """Bytes not yet committed in all rooms above which writers are closed with 1013."""
+
+    compact_rows: int = 500
+    """Rows of a document's log after which a snapshot is made."""
+
+    compact_bytes: int = 1 * MIB
+    """Bytes of a document's log after which a snapshot is made."""
+
+    history_full_s: float = 86_400.0
+    """Seconds for which every edit stays readable; older history is thinned."""
+
+    history_hourly_s: float = 7 * 86_400.0
+    """Seconds for which one version an hour stays readable; after that one a day."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Accounts, logins and tokens."""
+
+    registration: Literal["", "open", "approval", "closed"] = ""
+    """Who may make an account; empty means open on a loopback-only server, else approval."""
+
+    identity_key: str = field(default="", repr=False)
+    """Ed25519 seed (base64, or the path of a file) of the server's identity; empty: in data."""
+
+    signing_key: str = field(default="", repr=False)
+    """Ed25519 seed (base64, or the path of a file) that signs tokens; empty: in data."""
+
+    access_token_s: int = 900
+    """Seconds for which an access token is good."""
+
+    refresh_token_s: int = 30 * 86_400
+    """Seconds for which an unused refresh token is good."""
+
+    refresh_grace_s: int = 30
+    """Seconds in which a refresh token may be sent again because its answer was lost."""
+
+    challenge_s: int = 300
+    """Seconds for which a login challenge is good."""
+
+    document_token_s: int = 3600
+    """Seconds for which a document token is good when its maker names no time."""
+
+    document_token_s_max: int = 86_400
+    """Seconds that the maker of a document token may ask for."""
+
+    token_ask_before_s: float = 60.0
+    """Seconds before a token ends at which a provider is asked for a new one."""
+
+    login_attempts_per_minute: int = 60
+    """Calls of the login routes that one address may make in a minute."""
+
+    accounts_pending_max: int = 1000
+    """Accounts that may wait for approval at a time."""
+
+    rights_poll_s: float = 1.0
+    """Seconds between two looks at changed rights; a revocation holds after at most twice that."""
+
+    rights_cache_max: int = 100_000
+    """Verified tokens, and likewise rights of an account in a workspace, kept in memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connections:
+    """WebSocket connections."""
+
+    connections_max: int = 10_000
+    """Connections at a time; more are refused with 503."""
+
+    connections_per_address_max: int = 1000
+    """Connections of one address that have not authenticated yet; more are refused with 429."""
+
+    documents_per_connection_max: int = 100
+    """Documents that one Hocuspocus connection may open."""
+
+    auth_deadline_s: float = 60.0
+    """Seconds in which a connection must have authenticated for one document."""
+
+    preauth_bytes_max: int = 5 * MIB
+    """Bytes kept for one connection until its documents are open."""
+
+    preauth_frames_max: int = 1000
+    """Frames kept for one connection until its documents are open."""
+
+    refusals_max: int = 100
+    """Refused frames after which a connection is closed."""
+
+    idle_s: float = 60.0
+    """Seconds of silence, pongs included, after which a connection is closed."""
+
+    keepalive_s: float = 20.0
+    """Seconds without a frame to a peer after which it gets an empty awareness frame."""
+
+    sweep_s: float = 1.0
+    """Seconds between two looks at all deadlines."""
+
+    outbox_bytes_max: int = 1 * MIB
+    """Bytes waiting for one slow reader, above which it gets one diff later instead of frames."""
+
+    outbox_stuck_s: float = 10.0
+    """Seconds after which a reader that takes nothing is cut off."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rooms:
+    """Documents in memory."""
+
+    room_idle_s: float = 30.0
+    """Seconds for which a document that nobody has open stays in memory."""
+
+    rooms_max: int = 20_000
+    """Documents in memory at a time; opening one more is refused for now."""
+
+    awareness_timeout_s: float = 30.0
+    """Seconds after which the presence of a silent client is removed."""
+
+    worker_processes: int = 1
+    """Helper processes for work that would stop the event loop."""
+
+    worker_memory_bytes: int = 2048 * MIB
+    """Memory that one helper process may use."""
+
+    worker_timeout_s: float = 30.0
+    """Seconds after which a helper's piece of work is given up."""
+
+    costly_bytes: int = 256 * KIB
+    """Bytes of an update from which it is decoded in a helper process first."""
