@@ -7,6 +7,7 @@
         ApprovalRequired    the account waits for an administrator
         RegistrationClosed  the key is unknown and this server takes no new accounts
         AccountDisabled     an administrator has closed the account
+      RegistrationFull    too many new accounts wait for approval: try again later
       BadKeyFile          a server key that cannot be used: the operator must act
 
 `reason` is one stable word each, made for the `error` field of a reply. No error carries a
@@ -70,6 +71,13 @@ class AccountDisabled(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("account_disabled")
+
+
+class RegistrationFull(AuthError):
+    """As many accounts wait for approval as this server keeps."""
+
+    def __init__(self) -> None:
+        super().__init__("too many accounts wait for approval")
 
 
 class BadKeyFile(AuthError):
