@@ -1,0 +1,125 @@
+"""The check that every update passes before pycrdt may apply it, and small questions about updates.
+
+Why pycrdt's own decoder does not suffice: it takes V2 bytes for an empty update, ignores bytes
+behind an update, masks client ids of 2^53 and more so that two peers become one, and a value that
+is nested some 13,000 levels deep overflows the native stack, which ends the process.
+"""
+
+import re
+from typing import Final
+
+import pycrdt
+
+from crdt.bounds import BOUNDS, Bounds
+from crdt.errors import UpdateError, WireError
+from crdt.outline import Outline, Range, outline
+from crdt.wire.lib0 import read_var_bytes
+
+__all__ = [
+    "Outline",
+    "Range",
+    "check",
+    "client_ids",
+    "delete_ranges",
+    "is_costly",
+    "outline",
+    "ranges",
+]
+
+_COSTLY_BYTES: Final = 256 * 1024
+_COSTLY_SUSPICIOUS_BYTES: Final = 64 * 1024
+_V2_COLUMNS: Final = 9
+_ONE_STRUCT: Final = re.compile(
+    rb"\x01\x01[\x80-\xff]{0,7}[\x00-\x7f][\x80-\xff]{0,3}[\x00-\x7f]"
+).match
+"""One client, one struct, the client id, a clock below 2^28: then comes the struct's first byte."""
+_VALUES: Final = 8
+_PLAIN_KINDS: Final = frozenset((3, 4, 5, 6))
+"""Binary, text, embed, format: nothing nests in them, and pycrdt checks all of it as Yjs does."""
+
+
+def check(update: bytes, bounds: Bounds = BOUNDS) -> None:
+    """Raise UpdateError unless the bytes are exactly one V1 update that is safe to apply.
+
+    The fast path takes a microsecond: what pycrdt decodes and encodes again to the very same bytes
+    has no bytes behind it and no masked id. It is for updates that delete only, or that bring one
+    struct of a kind that every Yjs can read; those are nearly all that editors send. All others,
+    and honest bytes in another form than pycrdt's (-0, gaps, clients in another order), are read
+    by our own decoder, and then once by pycrdt, so that applying them cannot fail to decode.
+    """
+    if len(update) > bounds.update_bytes_max:
+        raise UpdateError("too-large")
+    if _is_plain(update, bounds) and _round_trip(update) == update:
+        return
+    try:
+        outline(update, bounds)
+    except UpdateError as error:
+        raise (UpdateError("v2") if _may_be_v2(update) else error) from None
+    _round_trip(update)
+
+
+def is_costly(update: bytes, bounds: Bounds = BOUNDS) -> bool:
+    """Whether checking and applying would hold an event loop for too long: use a helper process."""
+    size = len(update)
+    if size <= _COSTLY_SUSPICIOUS_BYTES:
+        return False
+    if size > _COSTLY_BYTES:
+        return True
+    return update.count(b"u") + update.count(b"v") > bounds.nesting_max
+
+
+def ranges(update: bytes) -> list[Range]:
+    """The structs that an update brings, as (client id, first clock, clock behind the last)."""
+    return outline(update).ranges
+
+
+def delete_ranges(update: bytes) -> list[Range]:
+    """What an update deletes, as (client id, first clock, clock behind the last)."""
+    return outline(update).deletes
+
+
+def client_ids(update: bytes) -> set[int]:
+    """The clients whose structs an update brings: whose work it is, not what it deletes."""
+    return {client for client, _, _ in outline(update).ranges}
+
+
+def _is_plain(update: bytes, bounds: Bounds) -> bool:
+    """Whether the bytes are safe for pycrdt, and hold nothing that it takes and Yjs cannot read.
+
+    A value nested d levels deep holds d bytes `u` (array) or `v` (object).
+    """
+    if update.startswith(b"\0"):
+        return not _may_be_v2(update)
+    one = _ONE_STRUCT(update)
+    if one is None or one.end() == len(update):
+        return False
+    kind = update[one.end()] & 0x1F
+    if kind == _VALUES:
+        return update.count(b"u") + update.count(b"v") <= bounds.nesting_max
+    return kind in _PLAIN_KINDS
+
+
+def _round_trip(update: bytes) -> bytes:
+    """Decode and encode again by pycrdt. Raises UpdateError where it cannot be decoded."""
+    try:
+        return pycrdt.get_update(update, b"\0")
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001  (pycrdt panics with a BaseException; no document is hurt)
+        raise UpdateError("v2" if _may_be_v2(update) else "malformed") from None
+
+
+def _may_be_v2(update: bytes) -> bool:
+    """Whether bytes have the shape of a V2 update: a zero, nine columns, and a rest.
+
+    A V1 update begins with a zero only if it brings no struct, that is, if it only deletes.
+    """
+    if not update.startswith(b"\0"):
+        return False
+    at = 1
+    try:
+        for _ in range(_V2_COLUMNS):
+            _, at = read_var_bytes(update, at)
+    except WireError:
+        return False
+    return at < len(update)
