@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--edits", type=int, help="edits of the large document (join; 260000)")
     out.add_argument("--trace", help="make the large document from an editing trace instead")
     out.add_argument("--room", help="join this document, which is already there (join)")
+    out.add_argument("--new-room", help="name of the document that is made (join)")
     out.add_argument("--window", type=int, help="updates on their way per typist at full speed")
     out.add_argument("--seconds", "--duration", type=float, help="length of a phase (4)")
     out.add_argument("--warm", type=float, dest="warm_s", help="seconds before a phase (1)")
@@ -114,6 +115,7 @@ def plan_of(name: str, options: argparse.Namespace) -> Plan:
         "edits",
         "trace",
         "room",
+        "new_room",
     ):
         value = getattr(options, field)
         if value is not None:

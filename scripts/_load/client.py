@@ -27,6 +27,7 @@ class Client(Socket):
         self.refusals = 0
         self.watches = False
         self.slot = -1
+        self.echoed_up_to = 0
         self.latencies: list[float] | None = None
         self.highest: dict[int, int] = {}
         self.sync_bytes = 0
@@ -140,6 +141,7 @@ class Client(Socket):
         for slot, low, high in parts:
             if slot == self.slot:
                 self.echoes += high - low
+                self.echoed_up_to = max(self.echoed_up_to, high)
                 continue
             self.deliveries += high - low
             typist = typists[slot]
@@ -168,7 +170,7 @@ class Reader(Client):
         self.updates: list[bytes] = []
         self.full: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
-    def on_chunk(self, data: bytes) -> bool:
+    def on_chunk(self, data: bytes) -> bool:  # noqa: ARG002 - none is handled as a whole
         """Every frame is looked at."""
         return False
 

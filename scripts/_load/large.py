@@ -86,7 +86,7 @@ async def join(stage: Stage, plan: Plan) -> Outcome:
     """
     edits = load_trace(plan.trace).single_edits() if plan.trace else writing_session(plan.edits)
     update, text = large_document(edits)
-    room = Room(plan.room) if plan.room else stage.room("large")
+    room = Room(plan.room or plan.new_room) if plan.room or plan.new_room else stage.room("large")
     stay: list[Client] = []
     if not plan.room:
         author = await stage.join(room)
@@ -151,7 +151,7 @@ class Overwriter:
 
 
 async def slow_reader(stage: Stage, plan: Plan) -> Outcome:
-    """160 MB go to two readers, one of whom stops reading: how much does the server hold?"""
+    """160 MB go to two readers, one of whom stops reading: what the server keeps for it."""
     room = stage.room("slow")
     writer, slow = await stage.join(room), await stage.join(room)
     reader = Reader(stage.target, room, stage.ledger, 1 << 60)

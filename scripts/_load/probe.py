@@ -43,7 +43,7 @@ def _stat(pid: int) -> list[str]:
 
 def _children() -> dict[int, list[int]]:
     out: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
+    for entry in os.listdir("/proc"):  # noqa: PTH208 - names only, and read often
         if entry.isdigit():
             stat = _stat(int(entry))
             if stat:
@@ -65,7 +65,7 @@ def tree(root: int, children: dict[int, list[int]] | None = None) -> list[int]:
 def _on_cpu(pid: int) -> float:
     total = 0
     try:
-        for task in os.listdir(f"/proc/{pid}/task"):
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - as above
             total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
     except OSError:
         return total / 1e9
@@ -103,6 +103,10 @@ class Probe:
         named = {pid for pid in server if (_stat(pid) or [""])[0].startswith("postgres")}
         self._postgres = sorted(named | set(postmaster))
         self._server = [pid for pid in server if pid not in named and pid not in postmaster]
+
+    def postgres_pids(self) -> list[int]:
+        """The processes of PostgreSQL, as of the last `refresh`."""
+        return self._postgres
 
     def cpu(self) -> Cpu:
         """CPU used so far."""

@@ -50,6 +50,8 @@ class Plan:
     """Editing trace to make the large document from; a synthetic session without (join)."""
     room: str = ""
     """A document that is already there (join)."""
+    new_room: str = ""
+    """The name of the document to make; one nobody else has without (join)."""
 
 
 class Stage:

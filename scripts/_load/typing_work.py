@@ -11,44 +11,10 @@ from .ledger import client_id
 ROOT = "content"
 """The shared text that typists write into."""
 BASE_CLIENT = 1_999_999_973
-WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "a",
-    "lazy",
-    "dog",
-    "while",
-    "every",
-    "realtime",
-    "editor",
-    "keeps",
-    "its",
-    "cursor",
-    "in",
-    "place",
-    "and",
-    "the",
-    "server",
-    "forwards",
-    "each",
-    "small",
-    "change",
-    "to",
-    "all",
-    "other",
-    "people",
-    "who",
-    "look",
-    "at",
-    "this",
-    "document",
-    "right",
-    "now",
-]
+PROSE = """the quick brown fox jumps over a lazy dog while every realtime editor keeps its cursor
+in place and the server forwards each small change to all other people who look at this document
+right now"""
+WORDS = PROSE.split()
 CHECKED_UPDATES = 300
 Edit = tuple[int, int, str]
 """Position, characters deleted there, text inserted there."""

@@ -1,0 +1,148 @@
+"""Ours and the peers, one after the other, cell by cell."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from scripts._load.login import login
+
+from . import counters
+from .kill import KillResult, kill_while_typing
+from .measure import LoadFailed, Measured, Place, load, measure
+from .report import cell_line
+from .rows import SUM, Against, Row
+from .servers import KINDS, DidNotStart, Server
+
+OURS = "plait"
+ASYNC = "plait, synchronous_commit=off"
+KILLED = (
+    (OURS, "hocuspocus"), (OURS, "y-websocket"),
+    ("y-leveldb", "y-websocket"), ("hocuspocus", "hocuspocus"),
+)  # fmt: skip
+LARGE_ROOM = "large-document"
+
+
+@dataclass
+class Comparison:
+    """One line of the result: ours, ours with asynchronous commits, the peer's, the ratio."""
+
+    row: Row
+    against: Against
+    ours: Measured
+    ours_async: Measured | None
+    peer: Measured
+
+    def ratio(self, ours: Measured | None = None) -> float | None:
+        """Ours divided by the peer's; None where one of them has no figure."""
+        prefix = "sum_" if self.against.basis == SUM else ""
+        mine = (ours or self.ours).figures.get(prefix + self.row.unit)
+        theirs = self.peer.figures.get(self.row.unit)
+        return round(mine / theirs, 3) if mine is not None and theirs else None
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """A run of the whole bench, or of some rows."""
+
+    folder: Path
+    repeat: int
+    with_async: bool
+    peers: Sequence[str] | None
+    console: Console
+    arguments: Callable[[str], list[str]]
+    """What the command line adds to the runs of a row."""
+    comparisons: dict[str, list[Comparison]] = field(default_factory=dict)
+    kills: list[KillResult] = field(default_factory=list)
+    _started: int = 0
+
+    def row(self, name: str, row: Row) -> None:
+        """Measure every server that the row needs, in turn, and compare."""
+        wanted = [a for a in row.against if self.peers is None or a.peer in self.peers]
+        cells: dict[tuple[str, str], list[Measured]] = {}
+        for against in wanted:
+            for server in self._servers(against):
+                cells[server, KINDS[against.peer].dialect] = []
+        self.console.rule(row.title)
+        for _ in range(self.repeat):
+            for (server, dialect), runs in cells.items():
+                runs.append(self._run(server, dialect, name, row))
+                self.console.print(cell_line(server, dialect, row, runs[-1]), highlight=False)
+        self.comparisons[name] = [self._compare(row, against, cells) for against in wanted]
+
+    def _servers(self, against: Against) -> list[str]:
+        both = self.with_async and against.basis == SUM
+        return [OURS, ASYNC, against.peer] if both else [OURS, against.peer]
+
+    def _compare(
+        self, row: Row, against: Against, cells: dict[tuple[str, str], list[Measured]]
+    ) -> Comparison:
+        dialect = KINDS[against.peer].dialect
+        relaxed = cells.get((ASYNC, dialect))
+        return Comparison(
+            row,
+            against,
+            median(cells[OURS, dialect], row.unit),
+            median(relaxed, row.unit) if relaxed else None,
+            median(cells[against.peer, dialect], row.unit),
+        )
+
+    def _server(self, name: str) -> Server:
+        self._started += 1
+        return Server(KINDS[name], self.folder / f"{name}-{self._started}")
+
+    def _run(self, name: str, dialect: str, row_name: str, row: Row) -> Measured:
+        server = self._server(OURS if name == ASYNC else name)
+        try:
+            server.start()
+            place = self._place(server, dialect)
+            if name == ASYNC:
+                counters.set_synchronous_commit(server.pid, "off")
+            if not row.restart:
+                return measure(place, row, self.arguments(row_name))
+            return self._after_restart(server, place, row_name, row)
+        except (DidNotStart, LoadFailed, OSError) as error:
+            return Measured(error=str(error))
+        finally:
+            server.stop()
+            shutil.rmtree(server.folder, ignore_errors=True)
+
+    def _after_restart(self, server: Server, place: Place, row_name: str, row: Row) -> Measured:
+        extra = self.arguments(row_name)
+        load(place, [*row.arguments, *extra, "--new-room", LARGE_ROOM, "--clients", "1"])
+        server.settle()
+        server.stop()
+        server.start()
+        again = self._place(server, place.dialect, place.token)
+        return measure(again, row, [*extra, "--room", LARGE_ROOM, "--clients", "1"])
+
+    def _place(self, server: Server, dialect: str, token: str | None = None) -> Place:
+        if token is None:
+            token = login(server.url).access_token if server.kind.name == OURS else ""
+        return Place(url=server.url, dialect=dialect, pid=server.pid, token=token)
+
+    def kill_row(self) -> None:
+        """Kill -9 while typing, for every server that stores."""
+        self.console.rule("kill -9 while typing")
+        for name, dialect in KILLED:
+            if name != OURS and self.peers is not None and name not in self.peers:
+                continue
+            server = self._server(name)
+            try:
+                server.start()
+                result = kill_while_typing(server, self._place(server, dialect))
+            except (DidNotStart, OSError) as error:
+                result = KillResult(server=name, dialect=dialect, error=str(error))
+            finally:
+                server.stop()
+                shutil.rmtree(server.folder, ignore_errors=True)
+            self.kills.append(result)
+            self.console.print(result.line(), highlight=False)
+
+
+def median(runs: Sequence[Measured], unit: str) -> Measured:
+    """The median run by the figure that counts; the first failure if all failed."""
+    good = sorted((r for r in runs if not r.error), key=lambda run: run.figures.get(unit, 0))
+    return good[len(good) // 2] if good else runs[0]

@@ -1,0 +1,96 @@
+"""One measurement: the load program on its own core, the server's PostgreSQL counted beside it."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from . import counters
+from .rows import Row
+from .servers import ROOT
+
+Figures = dict[str, float]
+TIMEOUT_S = 300.0
+
+
+@dataclass(kw_only=True)
+class Place:
+    """A running server as the load program has to be told about it."""
+
+    url: str
+    dialect: str
+    pid: int = 0
+    postmaster: int = 0
+    token: str | None = None
+    core: int | None = 1
+    """Core of the load program."""
+
+    def arguments(self) -> list[str]:
+        """The command line for this place."""
+        out = ["--url", self.url, "--dialect", self.dialect, "--pid", str(self.pid)]
+        out += ["--postmaster", str(self.postmaster), "--json"]
+        if self.token is not None:
+            out += ["--token", self.token]
+        if self.core is not None:
+            out += ["--cpu", str(self.core)]
+        return out
+
+
+@dataclass
+class Measured:
+    """What one run of a row brought; `error` says why there is nothing."""
+
+    phases: dict[str, Figures] = field(default_factory=dict)
+    phase: str = ""
+    error: str = ""
+
+    @property
+    def figures(self) -> Figures:
+        """The phase that counts."""
+        return self.phases.get(self.phase, {})
+
+    @property
+    def totals(self) -> Figures:
+        """Losses and memory."""
+        return self.phases.get("totals", {})
+
+
+class LoadFailed(RuntimeError):
+    """The load program ended without an answer."""
+
+
+def load(place: Place, arguments: Sequence[str]) -> dict[str, Figures]:
+    """Run scripts/load and read its answer. Raises LoadFailed."""
+    command = [sys.executable, "-m", "scripts._load.cli", *arguments, *place.arguments()]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program
+            command, cwd=ROOT, capture_output=True, timeout=TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LoadFailed("the load program did not come to an end") from error
+    lines = done.stdout.decode().splitlines()
+    try:
+        outcome: dict[str, dict[str, Figures]] = json.loads(lines[-1])
+    except (ValueError, IndexError):
+        raise LoadFailed(done.stderr.decode()[-1500:]) from None
+    return next(iter(outcome.values()))
+
+
+def measure(place: Place, row: Row, extra: Sequence[str] = ()) -> Measured:
+    """One run of a row against a server that is up."""
+    before = counters.read(place.pid)
+    try:
+        phases = load(place, [*row.arguments, *extra])
+    except LoadFailed as failure:
+        return Measured(error=str(failure))
+    if before is not None:
+        time.sleep(counters.FLUSH_STATISTICS_S)
+        after = counters.read(place.pid)
+        if after is not None:
+            done = after.since(before)
+            phases["totals"]["rows_per_commit"] = round(done.rows / max(1, done.commits), 1)
+            phases["totals"]["fsyncs"] = done.fsyncs
+            phases["totals"]["rows"] = done.rows
+    return Measured(phases, row.phase)

@@ -1,0 +1,155 @@
+"""Figures as lines and tables."""
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .measure import Measured
+from .rows import GROWTH_MB_MAX, SUM, Row
+from .servers import KINDS
+
+if TYPE_CHECKING:
+    from .compare import Bench, Comparison
+
+RATES = {
+    "updates_per_s": "upd/s",
+    "deliveries_per_s": "del/s",
+    "connects_per_s": "conn/s",
+    "p50_ms": "p50",
+    "p99_ms": "p99",
+    "server_core_share": "core",
+    "postgres_core_share": "pg core",
+    "generator_core_share": "gen",
+}
+TOTALS = (
+    "lost_deliveries", "doubled_deliveries", "disconnected", "failed", "refusals", "text_differs",
+    "slow_one_closed", "reader_closed", "writer_closed", "echoes", "acknowledgements",
+    "rows_per_commit", "rows", "fsyncs", "rss_mb",
+)  # fmt: skip
+HEAD = (
+    "| against | compared | Plait server | PostgreSQL | sum | sum with asynchronous commit | peer "
+    "| ratio | to reach | |\n|---|---|---|---|---|---|---|---|---|---|\n"
+)
+
+
+def figure(value: float | None) -> str:
+    """A figure as wide as it is worth."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def details(measured: Measured) -> str:
+    """Rates, latencies, shares of a core, losses."""
+    figures, totals = measured.figures, measured.totals
+    parts = [f"{title} {figure(figures[key])}" for key, title in RATES.items() if figures.get(key)]
+    parts += [f"{k.replace('_', ' ')} {figure(totals[k])}" for k in TOTALS if totals.get(k)]
+    return "  ".join(parts)
+
+
+def quick_line(name: str, row: Row, measured: Measured) -> str:
+    """One row against one server, on one line."""
+    if measured.error:
+        return f"{name:12} failed: {measured.error}"
+    figures, unit = measured.figures, row.unit
+    if unit == "growth_mb":
+        head = f"growth {figures.get(unit)} MB, sent {figures.get('sent_mb')} MB"
+    else:
+        head = (
+            f"server {figures.get(unit, 0):8.3f}  PostgreSQL "
+            f"{figures.get('postgres_' + unit, 0):8.3f}  sum {figures.get('sum_' + unit, 0):8.3f} "
+            f"{unit.replace('_', ' ')}"
+        )
+    return f"{name:12}  {head}  {details(measured)}"
+
+
+def cell_line(server: str, dialect: str, row: Row, measured: Measured) -> str:
+    """One run, while the bench goes on."""
+    return quick_line(f"{server} ({dialect})".ljust(40), row, measured)
+
+
+def verdict(comparison: "Comparison") -> str:
+    """Whether the target is reached."""
+    if comparison.row.unit == "growth_mb":
+        growth = comparison.ours.figures.get("growth_mb")
+        return "-" if growth is None else ("reached" if growth <= GROWTH_MB_MAX else "**missed**")
+    ratio = comparison.ratio()
+    if ratio is None:
+        return "-"
+    return "reached" if ratio <= comparison.against.target else "**missed**"
+
+
+def line(comparison: "Comparison") -> str:
+    """One comparison as a line of Markdown."""
+    row, against, ours = comparison.row, comparison.against, comparison.ours
+    unit, kind = row.unit, KINDS[comparison.against.peer]
+    growth = unit == "growth_mb"
+    relaxed = comparison.ours_async.figures.get("sum_" + unit) if comparison.ours_async else None
+    cells = (
+        kind.title + (" (not durable)" if kind.durability == "not durable" else ""),
+        "growth, MB" if growth else ("sum" if against.basis == SUM else "server alone"),
+        figure(ours.figures.get(unit)),
+        figure(None if growth else ours.figures.get("postgres_" + unit)),
+        figure(None if growth else ours.figures.get("sum_" + unit)),
+        figure(relaxed),
+        figure(comparison.peer.figures.get(unit)),
+        figure(None if growth else comparison.ratio()),
+        f"<= {GROWTH_MB_MAX:g} MB" if growth else f"<= {against.target:g}",
+        verdict(comparison),
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def markdown(bench: "Bench") -> str:
+    """All tables."""
+    cores = os.cpu_count()
+    head = (
+        f"Measured on {platform.system()} {platform.release()}, {cores} cores, Python "
+        f"{platform.python_version()}; median of {bench.repeat}. One core for the server and its "
+        "PostgreSQL, one for the load program.\n"
+    )
+    out = [head]
+    for name, comparisons in bench.comparisons.items():
+        if not comparisons:
+            continue
+        row = comparisons[0].row
+        out.append(f"## {row.title}\n\n`{name}`, {row.unit.replace('_', ' ')}\n\n{HEAD}"
+                   + "\n".join(map(line, comparisons)) + "\n")  # fmt: skip
+        for comparison in comparisons:
+            kind = KINDS[comparison.against.peer]
+            out.append(f"- Plait, {kind.dialect}: {said(comparison.ours)}")
+            if comparison.ours_async is not None:
+                out.append(f"- the same, synchronous_commit=off: {said(comparison.ours_async)}")
+            out.append(f"- {kind.title}: {said(comparison.peer)}")
+        out.append("")
+    if bench.kills:
+        out.append("## kill -9 while typing\n")
+        out += [f"- {result.line()}" for result in bench.kills]
+    return "\n".join(out) + "\n"
+
+
+def said(measured: Measured) -> str:
+    """A run's details, or why there are none."""
+    return f"failed: {measured.error.splitlines()[-1]}" if measured.error else details(measured)
+
+
+def write(bench: "Bench", markdown_file: str | None, json_file: str | None) -> None:
+    """Print the tables; write them where asked."""
+    text = markdown(bench)
+    print(text)
+    if markdown_file:
+        Path(markdown_file).write_text(text)
+    if json_file:
+        cells = {
+            name: [
+                {"against": c.against.peer, "ratio": c.ratio(), "ours": c.ours.phases,
+                 "peer": c.peer.phases,
+                 "ours_async": c.ours_async.phases if c.ours_async else None}
+                for c in comparisons
+            ]
+            for name, comparisons in bench.comparisons.items()
+        }  # fmt: skip
+        kills = [vars(result) for result in bench.kills]
+        Path(json_file).write_text(json.dumps({"rows": cells, "kill": kills}, indent=1))
