@@ -1,0 +1,127 @@
+"""Rights while a session lives: expiry, revocation and role changes reach open sockets in seconds.
+
+The right was checked at the join; from then on the guard looks again whenever the rights version
+of the document's workspace or the account's credentials moved, and when the token ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from auth.errors import AuthError
+from auth.principal import Role
+from storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from auth.principal import Principal
+    from server.live import Member
+    from server.rights import Rights
+    from server.settings import Settings
+    from storage.documents import DocumentRecord
+
+log = logging.getLogger("plait.guard")
+
+
+class _Post:
+    """One guarded session."""
+
+    __slots__ = ("member", "principal", "record", "unwatch")
+
+    def __init__(self, member: Member, record: DocumentRecord, principal: Principal) -> None:
+        self.member = member
+        self.record = record
+        self.principal = principal
+        self.unwatch: Callable[[], None] | None = None
+
+
+class Guard:
+    """Keeps every session within its right, for as long as it is there."""
+
+    def __init__(self, rights: Rights, settings: Settings) -> None:
+        self._rights = rights
+        self._settings = settings
+        self._posts: dict[Member, _Post] = {}
+        self._expiries: list[tuple[float, int, Member]] = []
+        self._order = itertools.count()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def watch(self, member: Member, record: DocumentRecord, principal: Principal) -> None:
+        """Guard a session from its join on."""
+        post = self._posts[member] = _Post(member, record, principal)
+        post.unwatch = self._rights.watch(
+            record.scope, principal.account, partial(self._changed, post)
+        )
+        self._expire_later(post)
+
+    def unwatch(self, member: Member) -> None:
+        """The session is over."""
+        post = self._posts.pop(member, None)
+        if post is not None and post.unwatch is not None:
+            post.unwatch()
+
+    async def renew(self, member: Member, record: DocumentRecord, principal: Principal) -> None:
+        """A newer token of the same account; raises Forbidden when it may do less than join."""
+        role = await self._rights.recheck(principal, record)
+        post = self._posts.get(member)
+        if post is None:
+            return
+        if role == Role.NONE:
+            member.dismissed("permission-denied")
+            return
+        post.principal = principal
+        self._expire_later(post)
+        member.rights_changed(can_write=role >= Role.EDITOR)
+
+    def seen(self, scope: str, rights_version: int) -> None:
+        """A commit carried the scope's rights version: when it moved, look at once."""
+        self._rights.seen(scope, rights_version)
+
+    def _changed(self, post: _Post) -> None:
+        task = asyncio.get_running_loop().create_task(self._recheck(post), name="recheck rights")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _recheck(self, post: _Post) -> None:
+        try:
+            role = await self._rights.recheck(post.principal, post.record)
+        except AuthError:
+            role = Role.NONE
+        except StorageError as error:
+            # The store is away: nothing can be written either; the next poll asks again.
+            log.warning("rights of %s cannot be checked: %s", post.principal.account, error)
+            return
+        if self._posts.get(post.member) is not post:
+            return
+        if role == Role.NONE:
+            post.member.dismissed("permission-denied")
+        else:
+            post.member.rights_changed(can_write=role >= Role.EDITOR)
+
+    # -- expiry -------------------------------------------------------------------------
+
+    def _expire_later(self, post: _Post) -> None:
+        expires_at = post.principal.expires_at
+        if expires_at is not None:
+            ask_at = expires_at - self._settings.token_ask_before_s
+            heapq.heappush(self._expiries, (ask_at, next(self._order), post.member))
+            heapq.heappush(self._expiries, (expires_at, next(self._order), post.member))
+
+    def sweep(self) -> None:
+        """Ask for new tokens, and end sessions whose token is over; called about once a second."""
+        now = time.time()
+        while self._expiries and self._expiries[0][0] <= now:
+            _, _, member = heapq.heappop(self._expiries)
+            post = self._posts.get(member)
+            if post is None or post.principal.expires_at is None:
+                continue
+            if post.principal.expires_at <= now:
+                member.dismissed("token-expired")
+            elif post.principal.expires_at - self._settings.token_ask_before_s <= now:
+                member.ask_token()

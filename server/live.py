@@ -1,0 +1,313 @@
+"""One live room on the event loop: feeds the pure room and carries out what it answers.
+
+The room (crdt/room.py) decides; this file reaches sockets and the store. What arrives in one turn
+of the loop waits in `inbox`; `turn` hands it over whole (server/outbox.py says when).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from crdt import events
+from crdt.effects import (
+    Acknowledge,
+    Append,
+    Broadcast,
+    CloseAll,
+    Effect,
+    Presence,
+    Quarantine,
+    Refuse,
+    Reload,
+    Send,
+    Session,
+)
+from crdt.events import FellBehind, Item, Left, TurnEnded
+from crdt.room import Phase, Room
+from server import websocket
+from storage.documents import DocumentRecord
+from storage.log import Fenced, Row, Stored
+
+if TYPE_CHECKING:
+    from server.documents import Documents
+    from server.outbox import Outbox
+
+
+class Member(Session):
+    """A session as the shell knows it: where its frames go and how it is answered."""
+
+    __slots__ = ("device", "live", "outbox", "prefix")
+
+    def __init__(
+        self,
+        account: str,
+        *,
+        can_write: bool,
+        greets: bool,
+        outbox: Outbox | None,
+        prefix: bytes = b"",
+        device: str | None = None,
+    ) -> None:
+        super().__init__(account, can_write=can_write, greets=greets)
+        self.outbox = outbox
+        """None for a caller that is no connection (REST)."""
+        self.prefix = prefix
+        """Address that stands before every message to this session (Hocuspocus), or nothing."""
+        self.device = device
+        self.live: LiveRoom | None = None
+
+    def acknowledged(self, body: bytes, *, ok: bool) -> None:
+        """The message `body` is durable, or refused."""
+        raise NotImplementedError
+
+    def refused(self, reason: str) -> None:
+        """The peer did what it may not."""
+        raise NotImplementedError
+
+    def dismissed(self, reason: str) -> None:
+        """The room is over: deleted, rebuilt, unloadable, or the right was taken away."""
+        raise NotImplementedError
+
+    def hold(self, cause: object, *, on: bool) -> None:
+        """Stop (or go on) reading from the peer, because `cause` cannot keep up."""
+
+    def rights_changed(self, *, can_write: bool) -> None:
+        """What the peer may do has changed while it is here."""
+        self.can_write = can_write
+
+    def ask_token(self) -> None:
+        """The peer's token ends soon; dialects that can, ask for a new one."""
+
+
+class LiveRoom:
+    """A room, its inbox, and the way to the store and to its members."""
+
+    __slots__ = (
+        "_documents",
+        "_turns",
+        "callers",
+        "dirty",
+        "head",
+        "idle_since",
+        "inbox",
+        "record",
+        "room",
+        "unsaved_bytes",
+    )
+
+    def __init__(self, documents: Documents, record: DocumentRecord, room: Room) -> None:
+        self._documents = documents
+        self._turns = documents.turns
+        self.record = record
+        self.room = room
+        self.inbox: list[Item] = []
+        self.dirty = False
+        self.idle_since: float | None = None
+        self.head = 0
+        """Sequence up to which this room has seen the log."""
+        self.unsaved_bytes = 0
+        self.callers: set[Member] = set()
+        """REST requests that wait for their commit."""
+
+    # -- in ---------------------------------------------------------------------------
+
+    def put(self, session: Session, kind: int, payload: Any, body: bytes) -> None:
+        """Something arrived for the room; it is handled when this turn of the loop ends."""
+        self.inbox.append((session, kind, payload, body))
+        if not self.dirty:
+            self.dirty = True
+            self._turns.room(self)
+
+    def join(self, member: Member) -> None:
+        """A session becomes a member; it is greeted once the document is loaded."""
+        member.live = self
+        self.idle_since = None
+        self._documents.metrics.joins += 1
+        self.put(member, events.JOIN, None, b"")
+
+    def leave(self, member: Member) -> None:
+        """A session is gone; others see its cursors go at once."""
+        self.turn(self._turns.clock())
+        member.live = None
+        self.perform(self.room.handle(Left(member), self._turns.clock()))
+        if self.room.idle:
+            self.idle_since = self._turns.clock()
+
+    def tell(self, event: events.Event) -> None:
+        """Something else happened to the room (stored, loaded, remote rows, time)."""
+        self.perform(self.room.handle(event, self._turns.clock()))
+
+    def turn(self, now: float) -> None:
+        """Handle everything that arrived since the last turn."""
+        self.dirty = False
+        inbox = self.inbox
+        if inbox:
+            self.inbox = []
+            self.perform(self.room.handle(TurnEnded(inbox), now))
+
+    def failed(self) -> None:
+        """A fault of our own: refuse this room, keep the process."""
+        self._documents.give_up(self, "internal")
+
+    # -- out --------------------------------------------------------------------------
+
+    def perform(self, effects: Iterable[Effect]) -> None:
+        """Carry out what the room asked for, in order."""
+        for effect in effects:
+            kind = type(effect)
+            if kind is Append:
+                self._append(effect)  # type: ignore[arg-type]
+            elif kind is Broadcast:
+                self._broadcast(effect)  # type: ignore[arg-type]
+            elif kind is Acknowledge:
+                self._acknowledge(effect)  # type: ignore[arg-type]
+            else:
+                self._rare(effect)
+        due = self.room.presence_due
+        if due is not None:
+            self._documents.presence_later(self, due)
+
+    def _rare(self, effect: Effect) -> None:
+        match effect:
+            case Send(session, body):
+                self._send(session, body)
+            case Presence(body):
+                self._presence(body)
+            case Refuse(session, reason):
+                self._documents.metrics.refuse(reason)
+                session.refused(reason)  # type: ignore[attr-defined]
+            case CloseAll(reason, sessions):
+                for session in sessions:
+                    session.dismissed(reason)  # type: ignore[attr-defined]
+                self._documents.forget(self)
+            case Reload():
+                self._documents.reload(self)
+            case Quarantine(session, update, reason):
+                self._documents.quarantine(self, session, update, reason)
+            case _:
+                raise AssertionError(f"an effect the shell does not know: {effect!r}")
+
+    def _send(self, session: Session, body: bytes) -> None:
+        outbox = session.outbox  # type: ignore[attr-defined]
+        if outbox is not None:
+            prefix = session.prefix  # type: ignore[attr-defined]
+            self._turns.queue(outbox, websocket.encode(prefix + body))
+
+    def _append(self, effect: Append) -> None:
+        at = time.time()
+        size = 0
+        rows = []
+        for session, update in effect.rows:
+            size += len(update)
+            author = session.account if session is not None else None
+            rows.append(Row(update, author, getattr(session, "device", None), at))
+        self.unsaved_bytes += size
+        self._documents.metrics.updates_in += len(rows)
+        self._documents.flusher.append(
+            self.record.id,
+            self.record.lineage,
+            rows,
+            partial(self._settled, effect.batch, size),
+        )
+        settings = self._documents.settings
+        if (
+            self.unsaved_bytes > settings.unsaved_bytes_room_soft
+            or self._documents.flusher.unsaved_bytes > settings.unsaved_bytes_process_soft
+        ):
+            self._documents.hold_writers(self)
+
+    def _settled(self, batch: int, size: int, outcome: Stored | Fenced) -> None:
+        """The flusher committed a batch of ours, or refused it for good."""
+        self.unsaved_bytes -= size
+        if isinstance(outcome, Fenced):
+            self.tell(events.Fenced(batch, outcome.reason))
+            return
+        if outcome.first == self.head + 1:
+            self.head = outcome.last
+        else:
+            self._documents.catch_up(self, outcome.last)
+        self.perform(self.room.handle(events.Stored(batch), 0.0))
+        self._documents.stored(self, outcome)
+
+    def _acknowledge(self, effect: Acknowledge) -> None:
+        items = effect.items
+        self._documents.metrics.acknowledged += len(items)
+        for session, ok, body in items:
+            session.acknowledged(body, ok=ok)  # type: ignore[attr-defined]
+
+    def _broadcast(self, effect: Broadcast) -> None:
+        """One blob per distinct address; one append to each member's outbox."""
+        bodies = effect.bodies
+        authors = {author for author, _ in bodies if author is not None}
+        blobs: dict[bytes, bytes] = {}
+        turns = self._turns
+        count = 0
+        for session in self.room.sessions:
+            if session.behind is not None:
+                continue
+            outbox: Outbox = session.outbox  # type: ignore[attr-defined]
+            if outbox.blocked:
+                self._fell_behind(session)
+                continue
+            prefix: bytes = session.prefix  # type: ignore[attr-defined]
+            if session in authors:
+                frames = [websocket.encode(prefix + b) for a, b in bodies if a is not session]
+                if not frames:
+                    continue
+                blob = b"".join(frames)
+                count += len(frames)
+            else:
+                count += len(bodies)
+                cached = blobs.get(prefix)
+                if cached is None:
+                    cached = blobs[prefix] = _blob(prefix, effect)
+                blob = cached
+            outbox.frames.append(blob)
+            if not outbox.dirty:
+                turns.touch(outbox)
+        self._documents.metrics.updates_out += count
+
+    def _presence(self, body: bytes) -> None:
+        blobs: dict[bytes, bytes] = {}
+        count = 0
+        for session in self.room.sessions:
+            outbox: Outbox = session.outbox  # type: ignore[attr-defined]
+            if session.behind is not None or outbox.blocked:
+                continue
+            prefix: bytes = session.prefix  # type: ignore[attr-defined]
+            blob = blobs.get(prefix)
+            if blob is None:
+                blob = blobs[prefix] = websocket.encode(prefix + body)
+            outbox.frames.append(blob)
+            count += 1
+            if not outbox.dirty:
+                self._turns.touch(outbox)
+        self._documents.metrics.awareness_out += count
+
+    def _fell_behind(self, session: Session) -> None:
+        self._documents.metrics.fell_behind += 1
+        self.perform(self.room.handle(FellBehind(session), 0.0))
+
+    # -- asked by the registry ----------------------------------------------------------
+
+    def members(self) -> list[Member]:
+        """Who is here now, those included that wait for the load."""
+        waiting = [i[0] for i in self.inbox if i[1] == events.JOIN]
+        return [*self.room.sessions, *self.room.waiting_sessions(), *waiting]  # type: ignore[list-item]
+
+    @property
+    def is_live(self) -> bool:
+        """The document is loaded and the room can be asked."""
+        return self.room.phase is Phase.LIVE
+
+
+def _blob(prefix: bytes, effect: Broadcast) -> bytes:
+    """All frames of a turn for one address, joined."""
+    if effect.merged is not None:
+        return websocket.encode(prefix + effect.merged)
+    if len(effect.bodies) == 1:
+        return websocket.encode(prefix + effect.bodies[0][1])
+    return b"".join([websocket.encode(prefix + body) for _, body in effect.bodies])

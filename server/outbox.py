@@ -1,0 +1,123 @@
+"""What waits to be written: one write per connection and turn of the event loop.
+
+`Turns` is the heart-beat of the realtime side. Everything that arrives in one turn of the
+loop marks its room dirty; one `call_soon` then lets each dirty room handle its whole inbox and
+writes to each connection once. An idle room costs nothing, a busy one is batched for free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Protocol
+
+log = logging.getLogger("plait.realtime")
+
+
+class DirtyRoom(Protocol):
+    """What `Turns` must know of a room."""
+
+    def turn(self, now: float) -> None:
+        """Handle everything that arrived since the last turn."""
+
+    def failed(self) -> None:
+        """The turn raised: give the room up without hurting any other."""
+
+
+class Outbox:
+    """Frames for one connection, in order, within a bound.
+
+    `blocked` is set while the transport holds more than its high-water mark: nobody then queues
+    shared frames here (the session falls behind and later gets one difference), only answers that
+    the peer itself asked for.
+    """
+
+    __slots__ = ("blocked", "blocked_at", "bytes_max", "dirty", "frames", "sent_at", "transport")
+
+    def __init__(self, transport: asyncio.Transport, bytes_max: int, now: float) -> None:
+        self.transport = transport
+        self.bytes_max = bytes_max
+        self.frames: list[bytes] = []
+        self.dirty = False
+        self.blocked = False
+        self.blocked_at = 0.0
+        self.sent_at = now
+
+    def flush(self, now: float) -> int:
+        """Write what waits in one call; returns its bytes. A reader over its bound is cut off."""
+        self.dirty = False
+        frames = self.frames
+        if not frames:
+            return 0
+        if self.blocked:
+            if sum(map(len, frames)) > self.bytes_max:
+                self.transport.abort()
+                self.frames = []
+            return 0
+        self.sent_at = now
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        frames.clear()
+        self.transport.write(data)
+        return len(data)
+
+
+class Turns:
+    """Runs every dirty room once per turn of the loop, then flushes every dirty outbox."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._rooms: list[DirtyRoom] = []
+        self._outboxes: list[Outbox] = []
+        self._scheduled = False
+        self.bytes_out = 0
+        self.writes = 0
+
+    def clock(self) -> float:
+        """Loop time in seconds."""
+        return self._loop.time()
+
+    def room(self, room: DirtyRoom) -> None:
+        """A room has something in its inbox (called once per room and turn)."""
+        self._rooms.append(room)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._run)
+
+    def queue(self, outbox: Outbox, frame: bytes) -> None:
+        """Put a frame behind what waits for this connection."""
+        outbox.frames.append(frame)
+        if not outbox.dirty:
+            outbox.dirty = True
+            self._outboxes.append(outbox)
+            if not self._scheduled:
+                self._scheduled = True
+                self._loop.call_soon(self._run)
+
+    def touch(self, outbox: Outbox) -> None:
+        """An outbox has frames that were put there directly, or can take frames again."""
+        if not outbox.dirty:
+            outbox.dirty = True
+            self._outboxes.append(outbox)
+            if not self._scheduled:
+                self._scheduled = True
+                self._loop.call_soon(self._run)
+
+    def _run(self) -> None:
+        now = self._loop.time()
+        rooms, self._rooms = self._rooms, []
+        for room in rooms:
+            try:
+                room.turn(now)
+            except Exception:
+                # The outermost loop: a fault in one room must not stop the others.
+                log.exception("a room failed and is given up")
+                room.failed()
+        outboxes, self._outboxes = self._outboxes, []
+        self._scheduled = bool(self._rooms)
+        if self._scheduled:
+            self._loop.call_soon(self._run)
+        total = 0
+        for outbox in outboxes:
+            total += outbox.flush(now)
+        self.bytes_out += total
+        self.writes += len(outboxes)

@@ -1,0 +1,219 @@
+"""One open WebSocket of any dialect: liveness, bounds, expiry; the dialects derive from it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from crdt.bounds import Bounds
+from server.outbox import Outbox
+from server.websocket import WebSocketProtocol
+
+if TYPE_CHECKING:
+    from server.documents import Documents
+    from server.identify import Identify
+    from server.live import Member
+    from server.metrics import Metrics
+    from server.outbox import Turns
+    from server.rights import Rights
+    from server.settings import Settings
+
+log = logging.getLogger("plait.realtime")
+
+# Close codes. 44xx: do not come back as you are (y-websocket 3.1 stops); others: come back.
+MALFORMED = 4400
+FORBIDDEN = 4403
+GONE = 4404
+TIMEOUT = 4408
+LINEAGE = 4409
+TOO_LARGE = 4413
+TOO_MANY = 4429
+RESET = 4205
+EXPIRED = 4501
+INTERNAL = 1011
+RESTART = 1012
+OVERLOADED = 1013
+
+CODES = {
+    "read-only": FORBIDDEN,
+    "permission-denied": FORBIDDEN,
+    "revoked": FORBIDDEN,
+    "deleted": GONE,
+    "lineage": LINEAGE,
+    "too-large": TOO_LARGE,
+    "document-full": TOO_LARGE,
+    "too-many": TOO_MANY,
+    "token-expired": EXPIRED,
+    "load-failed": OVERLOADED,
+    "overloaded": OVERLOADED,
+    "internal": INTERNAL,
+    "restart": RESTART,
+}
+"""Reason → close code; any other reason is the peer's malformed input."""
+
+
+def close_code(reason: str) -> int:
+    """The close code for a reason word."""
+    return CODES.get(reason, MALFORMED)
+
+
+@dataclass(slots=True)
+class Realtime:
+    """What every connection needs, and the register of open ones."""
+
+    settings: Settings
+    bounds: Bounds
+    documents: Documents
+    identify: Identify
+    rights: Rights
+    metrics: Metrics
+    turns: Turns
+    connections: set[Connection] = field(default_factory=set)
+    pending: dict[str, int] = field(default_factory=dict)
+    """Connections of each address that have not opened a document yet."""
+    draining: bool = False
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def pending_of(self, remote: str) -> int:
+        """Connections of one address that have not yet opened a document."""
+        return self.pending.get(remote, 0)
+
+    def spawn(self, work: object, name: str) -> asyncio.Task[None]:
+        """Run a coroutine that nobody awaits; it is kept alive and its failure is logged."""
+        task: asyncio.Task[None] = asyncio.create_task(work, name=name)  # type: ignore[arg-type]
+        self.tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("background task %s failed", task.get_name(), exc_info=task.exception())
+
+
+class Connection(WebSocketProtocol):
+    """One socket. `remote` is the peer's address as the trusted proxies give it."""
+
+    __slots__ = (
+        "__weakref__",
+        "_held",
+        "_pending",
+        "opened_at",
+        "outbox",
+        "realtime",
+        "refusals",
+        "remote",
+    )
+
+    def __init__(self, realtime: Realtime, transport: asyncio.Transport, remote: str) -> None:
+        now = realtime.turns.clock()
+        super().__init__(transport, realtime.bounds.frame_bytes_max, now)
+        self.realtime = realtime
+        self.remote = remote
+        self.opened_at = now
+        self.outbox = Outbox(transport, realtime.settings.outbox_bytes_max, now)
+        self.refusals = 0
+        self._held: set[object] = set()
+        self._pending = False
+
+    # -- liveness -----------------------------------------------------------------------
+
+    def clock(self) -> float:
+        """Loop time."""
+        return self.realtime.turns.clock()
+
+    def opened(self, *, authenticated: bool) -> None:
+        """Register; called once the transport is ours."""
+        realtime = self.realtime
+        realtime.connections.add(self)
+        realtime.metrics.connections += 1
+        if not authenticated:
+            self._pending = True
+            realtime.pending[self.remote] = realtime.pending_of(self.remote) + 1
+
+    def authenticated(self) -> None:
+        """A document was opened: the connection no longer counts against its address."""
+        if self._pending:
+            self._pending = False
+            left = self.realtime.pending_of(self.remote) - 1
+            if left > 0:
+                self.realtime.pending[self.remote] = left
+            else:
+                self.realtime.pending.pop(self.remote, None)
+
+    def lost(self) -> None:
+        """Unregister and let the dialect clean up."""
+        self.realtime.connections.discard(self)
+        self.authenticated()
+        self.left()
+
+    def left(self) -> None:
+        """The dialect's clean-up: leave every room."""
+        raise NotImplementedError
+
+    def members(self) -> list[Member]:
+        """The sessions of this connection."""
+        raise NotImplementedError
+
+    def keepalive_frame(self) -> bytes | None:
+        """A frame that keeps a silent client from reconnecting, or None where there is none."""
+        raise NotImplementedError
+
+    def check_alive(self, now: float) -> None:
+        """Called every few seconds: cut stuck readers and dead peers, soothe silent clients."""
+        settings = self.realtime.settings
+        outbox = self.outbox
+        if outbox.blocked and now - outbox.blocked_at > settings.outbox_stuck_s:
+            # A heartbeat does not free a blocked sender; only aborting the transport does.
+            self.realtime.metrics.aborted += 1
+            self.transport.abort()
+            return
+        silent = now - self.received_at
+        if silent > settings.idle_s and not self._held and not outbox.blocked:
+            self.close(TIMEOUT, "silent")
+        elif silent > settings.idle_s / 2:
+            self.ping()
+        if not outbox.blocked and now - outbox.sent_at > settings.keepalive_s - settings.sweep_s:
+            frame = self.keepalive_frame()
+            if frame is not None:
+                self.realtime.metrics.keepalives += 1
+                self.realtime.turns.queue(outbox, frame)
+
+    # -- flow control -------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is over its mark: fall behind instead of queueing."""
+        outbox = self.outbox
+        if not outbox.blocked:
+            outbox.blocked = True
+            outbox.blocked_at = self.clock()
+            self.hold("outbox", on=True)
+
+    def resume_writing(self) -> None:
+        """The peer reads again: what waited goes first, then one difference per room."""
+        outbox = self.outbox
+        outbox.blocked = False
+        self.hold("outbox", on=False)
+        self.realtime.turns.touch(outbox)
+        for member in self.members():
+            if member.behind is not None and member.live is not None:
+                self.realtime.documents.bring_up(member)
+
+    def hold(self, cause: object, *, on: bool) -> None:
+        """Stop reading while any cause holds (own outbox, a room that cannot store fast enough)."""
+        if on:
+            if not self._held and not self.transport.is_closing():
+                self.transport.pause_reading()
+            self._held.add(cause)
+        elif cause in self._held:
+            self._held.discard(cause)
+            if not self._held and not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    def count_refusal(self) -> bool:
+        """One more refused frame; True when it was one too many."""
+        self.refusals += 1
+        return self.refusals > self.realtime.settings.refusals_max
+

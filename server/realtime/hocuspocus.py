@@ -1,0 +1,381 @@
+"""Hocuspocus providers 2 to 4: many documents on one socket, each authenticated by a frame.
+
+Protocol: every frame is varString(address), a message number, a payload; the address is the
+document's name, or name NUL session (providers 4). Per document: the client sends its token and
+goes on at once, so frames wait until the token is checked. Exactly one SyncStatus answers each
+step 2 and each update, after the commit: the provider counts them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from auth.errors import AuthError
+from auth.principal import Role
+from crdt import structure, wire
+from crdt.errors import BadName, UpdateError, WireError
+from crdt.events import CHECKED
+from crdt.ids import DocumentName
+from server import websocket
+from server.live import LiveRoom, Member
+from server.realtime.connection import (
+    MALFORMED,
+    RESET,
+    TIMEOUT,
+    Connection,
+    close_code,
+)
+from storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from auth.principal import Principal
+    from server.realtime.connection import Realtime
+
+DENIED = "permission-denied"
+SYNC_KINDS = (wire.STEP1, wire.STEP2, wire.UPDATE, wire.AWARENESS, wire.QUERY_AWARENESS)
+TRANSIENT = ("load-failed", "overloaded", "internal", "restart")
+ENDING = ("lineage", "deleted")
+
+
+class HocuspocusMember(Member):
+    """One document on a Hocuspocus socket, from its first frame on."""
+
+    __slots__ = (
+        "address",
+        "asked_token",
+        "connection",
+        "principal",
+        "status_no",
+        "status_ok",
+        "wants_ping",
+    )
+
+    def __init__(
+        self, connection: HocuspocusConnection, principal: Principal, address: str, prefix: bytes,
+        *, can_write: bool,
+    ) -> None:
+        super().__init__(
+            principal.account,
+            can_write=can_write,
+            greets=False,
+            outbox=connection.outbox,
+            prefix=prefix,
+            device=principal.device,
+        )
+        self.connection = connection
+        self.principal = principal
+        self.address = address
+        self.asked_token = False
+        self.wants_ping = False
+        self.status_ok = websocket.encode(prefix + wire.sync_status(True))
+        self.status_no = websocket.encode(prefix + wire.sync_status(False))
+
+    def acknowledged(self, body: bytes, *, ok: bool) -> None:
+        """One SyncStatus, after the commit."""
+        connection = self.connection
+        frame = self.status_ok if ok else self.status_no
+        connection.realtime.turns.queue(connection.outbox, frame)
+
+    def refused(self, reason: str) -> None:
+        """The status says no already; a peer that keeps sending such things is cut off."""
+        connection = self.connection
+        if reason in ENDING:
+            connection.deny(self.prefix, reason)
+        elif reason != "read-only" and connection.count_refusal():
+            connection.close(close_code(reason), reason)
+
+    def dismissed(self, reason: str) -> None:
+        """The room is over: this document is denied, or for a passing fault the socket closed."""
+        if reason in TRANSIENT:
+            self.connection.close(close_code(reason), reason)
+        else:
+            self.connection.deny(self.prefix, reason)
+
+    def hold(self, cause: object, *, on: bool) -> None:
+        """Stop or go on reading from the socket."""
+        self.connection.hold(cause, on=on)
+
+    def rights_changed(self, *, can_write: bool) -> None:
+        """Tell the provider its new scope."""
+        if can_write != self.can_write:
+            self.can_write = can_write
+            self.connection.say_scope(self)
+
+    def ask_token(self) -> None:
+        """Ask for a fresh token (providers 3.3 and newer answer)."""
+        if not self.asked_token:
+            self.asked_token = True
+            frame = websocket.encode(self.prefix + wire.token_request())
+            self.connection.realtime.turns.queue(self.connection.outbox, frame)
+
+
+class _Waiting:
+    """A document whose token is being checked (or has not come): its frames, bounded."""
+
+    __slots__ = ("frames", "since", "task")
+
+    def __init__(self, since: float) -> None:
+        self.frames: list[tuple[int, bytes]] = []
+        self.since = since
+        self.task: asyncio.Task[None] | None = None
+
+
+class HocuspocusConnection(Connection):
+    """A Hocuspocus socket."""
+
+    __slots__ = ("_bytes_waiting", "_frames_waiting", "_members", "_recent", "_waiting",
+                 "handshake", "workspace")
+
+    dialect = "hocuspocus"
+
+    def __init__(
+        self, realtime: Realtime, transport: asyncio.Transport, remote: str,
+        principal: Principal | None, workspace: str | None,
+    ) -> None:
+        super().__init__(realtime, transport, remote)
+        self.handshake = principal
+        """Who showed a token at the handshake; documents without a token of their own use it."""
+        self.workspace = workspace
+        """`workspaceId` of the URL, for names of the form block/{id}."""
+        self._members: dict[bytes, HocuspocusMember] = {}
+        self._waiting: dict[bytes, _Waiting] = {}
+        self._recent: HocuspocusMember | None = None
+        self._bytes_waiting = 0
+        self._frames_waiting = 0
+
+    # -- frames -------------------------------------------------------------------------
+
+    def message(self, payload: bytes) -> None:
+        """One frame: to its document's room, or to the queue of a document not let in yet."""
+        realtime = self.realtime
+        realtime.metrics.frames_in += 1
+        realtime.metrics.bytes_in += len(payload)
+        member = self._recent
+        try:
+            if member is not None and payload.startswith(member.prefix):
+                at = len(member.prefix)
+            elif payload in (wire.PING_FRAME, wire.PONG_FRAME):
+                if payload == wire.PING_FRAME:
+                    realtime.turns.queue(self.outbox, websocket.encode(wire.PONG_FRAME))
+                return
+            else:
+                address, at = wire.read_address(payload, realtime.bounds)
+                member = self._members.get(payload[:at])
+                if member is None:
+                    self._stranger(address, payload, at)
+                    return
+                self._recent = member
+            kind, data = wire.decode_hocuspocus(payload, at, realtime.bounds)
+        except WireError as error:
+            realtime.metrics.refuse(error.reason)
+            self.close(MALFORMED, f"malformed frame: {error.reason}")
+            return
+        if kind == wire.UPDATE:
+            assert isinstance(data, bytes)
+            live = member.live
+            if live is not None:
+                if len(data) > realtime.settings.costly_bytes and structure.is_costly(data):
+                    self._inspect(member, kind, data, payload[at:])
+                else:
+                    live.put(member, kind, data, payload[at:])
+        else:
+            self._other(member, kind, data, payload[at:])
+
+    def _other(
+        self, member: HocuspocusMember, kind: int, data: bytes | str | wire.AuthToken, body: bytes
+    ) -> None:
+        live = member.live
+        if kind in SYNC_KINDS and live is not None:
+            assert isinstance(data, bytes)
+            if kind == wire.AWARENESS:
+                self.realtime.metrics.awareness_in += 1
+            if kind in (wire.UPDATE, wire.STEP2) and structure.is_costly(data):
+                self._inspect(member, kind, data, body)
+            else:
+                live.put(member, kind, data, body)
+        elif kind == wire.AUTH_TOKEN:
+            assert isinstance(data, wire.AuthToken)
+            self.realtime.spawn(self._renew(member, data), "renew token")
+        elif kind == wire.CLOSE:
+            self.detach(member)
+        elif kind in (wire.BROADCAST_STATELESS, wire.AUTH_DENIED, wire.AUTHENTICATED,
+                      wire.SYNC_STATUS):
+            self.realtime.metrics.refuse("server-only")
+            self.close(MALFORMED, "a message that only servers send")
+        # Stateless messages have no listener yet; unknown ones belong to a newer protocol.
+
+    def _inspect(self, member: HocuspocusMember, kind: int, data: bytes, body: bytes) -> None:
+        """Decode a costly update in a helper process; nothing is read meanwhile, order holds."""
+        self.hold("inspection", on=True)
+        self.realtime.spawn(self._inspected(member, kind, data, body), "inspect update")
+
+    async def _inspected(
+        self, member: HocuspocusMember, kind: int, data: bytes, body: bytes
+    ) -> None:
+        try:
+            await self.realtime.documents.inspect(data)
+        except UpdateError as error:
+            self.realtime.metrics.refuse(error.reason)
+            member.acknowledged(body, ok=False)
+            member.refused(error.reason)
+        else:
+            if member.live is not None:
+                member.live.put(member, kind | CHECKED, data, body)
+        finally:
+            self.hold("inspection", on=False)
+
+    # -- letting documents in -----------------------------------------------------------
+
+    def _stranger(self, address: str, payload: bytes, at: int) -> None:
+        """A frame for a document that is not let in: its token, or something to keep meanwhile."""
+        prefix = payload[:at]
+        kind, data = wire.decode_hocuspocus(payload, at, self.realtime.bounds)
+        if kind == wire.CLOSE:
+            self._forget_waiting(prefix)
+            return
+        waiting = self._waiting.get(prefix)
+        if waiting is None:
+            settings = self.realtime.settings
+            if len(self._waiting) + len(self._members) >= settings.documents_per_connection_max:
+                self.close(RESET, "too many documents on one socket")
+                return
+            waiting = self._waiting[prefix] = _Waiting(self.clock())
+        if kind == wire.AUTH_TOKEN:
+            assert isinstance(data, wire.AuthToken)
+            if waiting.task is None:
+                work = self._admit(address, prefix, data, waiting)
+                waiting.task = self.realtime.spawn(work, "admit document")
+            return
+        self._keep(waiting, kind, payload[at:])
+        if waiting.task is None and self.handshake is not None and kind in SYNC_KINDS:
+            # Provider 2 sends no token frame when it has none; the handshake's one counts.
+            work = self._admit(address, prefix, None, waiting)
+            waiting.task = self.realtime.spawn(work, "admit document")
+
+    def _keep(self, waiting: _Waiting, kind: int, body: bytes) -> None:
+        waiting.frames.append((kind, body))
+        self._bytes_waiting += len(body)
+        self._frames_waiting += 1
+        settings = self.realtime.settings
+        if (
+            self._bytes_waiting > settings.preauth_bytes_max
+            or self._frames_waiting > settings.preauth_frames_max
+        ):
+            self.realtime.metrics.refuse("preauth-full")
+            self.close(RESET, "too much before authentication")
+
+    async def _admit(
+        self, address: str, prefix: bytes, token: wire.AuthToken | None, waiting: _Waiting
+    ) -> None:
+        """Check the token and the right, then let the document in and hand its frames over."""
+        realtime = self.realtime
+        try:
+            name = DocumentName.parse(address.split("\0", 1)[0], self.workspace)
+            if token is None or (not token.token and self.handshake is not None):
+                assert self.handshake is not None
+                principal = self.handshake
+            else:
+                principal = await realtime.identify.from_token(token.token)
+            record, role = await realtime.rights.open_document(principal, name, create=True)
+        except (AuthError, BadName) as error:
+            realtime.metrics.refuse(getattr(error, "reason", "bad-name"))
+            self.deny(prefix, DENIED)
+            return
+        except StorageError:
+            realtime.metrics.refuse("store-unavailable")
+            self.close(close_code("load-failed"), "try again later")
+            return
+        if self.closing or self._waiting.get(prefix) is not waiting:
+            return
+        self._forget_waiting(prefix)
+        self.authenticated()
+        member = HocuspocusMember(
+            self, principal, address, prefix, can_write=role >= Role.EDITOR
+        )
+        member.wants_ping = token is not None and token.provider_version is not None
+        self._members[prefix] = member
+        self.say_scope(member)
+        realtime.documents.join(member, record, principal)
+        for kind, body in waiting.frames:
+            if kind in SYNC_KINDS or kind == wire.UPDATE:
+                _, data = wire.decode_hocuspocus(prefix + body, len(prefix), realtime.bounds)
+                self._other(member, kind, data, body)
+
+    def say_scope(self, member: HocuspocusMember) -> None:
+        """Tell a provider that it is let in, and whether it may write."""
+        scope = "read-write" if member.can_write else "readonly"
+        frame = websocket.encode(member.prefix + wire.authenticated(scope))
+        self.realtime.turns.queue(self.outbox, frame)
+
+    async def _renew(self, member: HocuspocusMember, token: wire.AuthToken) -> None:
+        """A token for a document that is open: the same person's newer one, or the end of it."""
+        realtime = self.realtime
+        try:
+            principal = await realtime.identify.from_token(token.token)
+            if principal.account != member.account:
+                self.deny(member.prefix, DENIED)
+                return
+            member.asked_token = False
+            await realtime.documents.renew(member, principal)
+        except AuthError as error:
+            realtime.metrics.refuse(getattr(error, "reason", "unauthorized"))
+            self.deny(member.prefix, DENIED)
+        except StorageError:
+            return
+
+    def deny(self, prefix: bytes, reason: str) -> None:
+        """Refuse one document; the others on this socket are not touched."""
+        self._forget_waiting(prefix)
+        frame = websocket.encode(prefix + wire.denied(reason))
+        self.realtime.turns.queue(self.outbox, frame)
+        member = self._members.get(prefix)
+        if member is not None:
+            self.detach(member)
+
+    def detach(self, member: HocuspocusMember) -> None:
+        """This document leaves; coming back needs a token again."""
+        self._members.pop(member.prefix, None)
+        if self._recent is member:
+            self._recent = None
+        if member.live is not None:
+            self.realtime.documents.leave(member)
+
+    def _forget_waiting(self, prefix: bytes) -> None:
+        waiting = self._waiting.pop(prefix, None)
+        if waiting is not None:
+            self._frames_waiting -= len(waiting.frames)
+            self._bytes_waiting -= sum(len(body) for _, body in waiting.frames)
+
+    # -- liveness -----------------------------------------------------------------------
+
+    def check_alive(self, now: float) -> None:
+        """Also: a document that never shows its token ends the socket."""
+        super().check_alive(now)
+        deadline = self.realtime.settings.auth_deadline_s
+        if not self._members and now - self.opened_at > deadline and not self._waiting:
+            self.close(TIMEOUT, "no document was opened")
+        elif any(now - w.since > deadline for w in self._waiting.values()):
+            self.close(TIMEOUT, "no token came")
+
+    def left(self) -> None:
+        """Leave every room."""
+        members, self._members = list(self._members.values()), {}
+        self._recent = None
+        for waiting in self._waiting.values():
+            if waiting.task is not None:
+                waiting.task.cancel()
+        self._waiting.clear()
+        for member in members:
+            if member.live is not None:
+                self.realtime.documents.leave(member)
+
+    def members(self) -> list[Member]:
+        """Every document that is let in."""
+        return list(self._members.values())
+
+    def keepalive_frame(self) -> bytes | None:
+        """An empty awareness frame for any one document; providers drop a socket silent for 30 s."""
+        for prefix in self._members:
+            return websocket.encode(prefix + wire.awareness(b"\x00"))
+        return None

@@ -1,0 +1,90 @@
+"""The realtime side over time: the sweep of all deadlines, and an end that loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from server.realtime.connection import RESTART
+
+if TYPE_CHECKING:
+    from server.realtime.connection import Connection, Realtime
+
+log = logging.getLogger("plait.realtime")
+
+_SLICES = 5
+"""Each connection is looked at once in this many sweeps, so that a sweep stays short."""
+
+
+class Sweeper:
+    """One timer for all rooms and connections, instead of one timer each."""
+
+    def __init__(self, realtime: Realtime) -> None:
+        self._realtime = realtime
+        self._task: asyncio.Task[None] | None = None
+        self._round = 0
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="sweeper")
+
+    async def stop(self) -> None:
+        """End it."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._realtime.settings.sweep_s)
+            try:
+                self.sweep()
+            except Exception:
+                # An outermost loop: the next sweep must come whatever this one met.
+                log.exception("a sweep failed")
+
+    def sweep(self) -> None:
+        """Look at every deadline that may be over."""
+        realtime = self._realtime
+        now = realtime.turns.clock()
+        realtime.documents.sweep(now)
+        realtime.documents.guard.sweep()
+        self._round = (self._round + 1) % _SLICES
+        for connection in list(realtime.connections):
+            if connection.outbox.blocked or id(connection) // 64 % _SLICES == self._round:
+                connection.check_alive(now)
+
+
+async def drain(realtime: Realtime, grace_s: float) -> None:
+    """No new joins; commits flushed; sockets closed with 1012, spread over the grace period.
+
+    Clients that were told 1012 come back by themselves; spreading them keeps the next process
+    from meeting all of them in one second.
+    """
+    realtime.draining = True
+    flusher = realtime.documents.flusher
+    await flusher.drain(max(grace_s, 1.0))
+    connections = list(realtime.connections)
+    pause = min(grace_s / max(len(connections), 1), 0.05)
+    for number, connection in enumerate(connections):
+        connection.close(RESTART, "restarting")
+        if number % 20 == 19:
+            await asyncio.sleep(pause * 20)
+    await _gone(connections)
+    await flusher.drain(max(grace_s, 1.0))
+
+
+async def _gone(connections: list[Connection]) -> None:
+    """Wait a moment for the peers' own close frames, then cut what is left."""
+    for _ in range(20):
+        if all(connection.transport.is_closing() for connection in connections):
+            await asyncio.sleep(0)
+            break
+        await asyncio.sleep(0.05)
+    for connection in connections:
+        if connection in connection.realtime.connections:
+            connection.transport.abort()
+    await asyncio.sleep(0)

@@ -1,0 +1,143 @@
+"""The doors for editors: /ws (Hocuspocus), /ws/{document} (y-websocket), /d/… (Y-Sweet)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from auth.errors import Unauthorized
+from auth.principal import Role
+from crdt.ids import DocumentName
+from server.documents import Busy
+from server.realtime import upgrade
+from server.realtime.connection import Realtime
+from server.realtime.hocuspocus import HocuspocusConnection
+from server.realtime.y import YConnection, YSweetConnection
+
+if TYPE_CHECKING:
+    from auth.principal import Principal
+
+REALTIME = web.AppKey("realtime", Realtime)
+
+_TOKEN_PREFIXES = ("yauth-", "plait-")
+
+
+def credential(request: web.Request) -> tuple[str | None, str | None]:
+    """The token of a handshake and the subprotocol to answer with.
+
+    Looked for in the Authorization header, `?token=` (also `?yauth=`), and the subprotocols, where
+    browsers can put one: `yauth-TOKEN` or `plait-TOKEN`. A client that offers subprotocols must be
+    answered with one of them.
+    """
+    offered = [
+        part.strip()
+        for part in request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+        if part.strip()
+    ]
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    token = bearer.strip() if scheme.lower() == "bearer" else None
+    token = token or request.query.get("token") or request.query.get("yauth")
+    chosen = offered[0] if offered else None
+    for part in offered:
+        if part.startswith(_TOKEN_PREFIXES):
+            chosen = part
+            token = token or part.split("-", 1)[1]
+            break
+    return token or None, chosen
+
+
+def _admission(realtime: Realtime, remote: str) -> None:
+    """Refuse a handshake while the server is full, draining, or one address has too many."""
+    settings = realtime.settings
+    if realtime.draining:
+        raise Busy("the server is restarting")
+    if len(realtime.connections) >= settings.connections_max:
+        realtime.metrics.refuse("connections-full")
+        raise Busy("too many connections")
+    if realtime.pending_of(remote) >= settings.connections_per_address_max:
+        realtime.metrics.refuse("address-full")
+        raise web.HTTPTooManyRequests(text="too many connections", headers={"Retry-After": "10"})
+
+
+async def hocuspocus(request: web.Request) -> web.StreamResponse:
+    """GET /ws: one socket, many documents, each with its token in a frame."""
+    realtime = request.app[REALTIME]
+    remote = realtime.identify.remote(request)
+    _admission(realtime, remote)
+    key = upgrade.accept_key(request)
+    token, subprotocol = credential(request)
+    principal = await realtime.identify.from_token(token) if token else None
+    connection = HocuspocusConnection(
+        realtime,
+        upgrade.transport_of(request),
+        remote,
+        principal,
+        request.query.get("workspaceId"),
+    )
+    connection.opened(authenticated=False)
+    return upgrade.take_over(request, key, subprotocol, connection)
+
+
+def document_of(request: web.Request) -> str:
+    """The document's name in the path, percent-decoded once."""
+    prefix = "/ws/"
+    return unquote(request.rel_url.raw_path[len(prefix) :], errors="strict")
+
+
+async def y_websocket(request: web.Request) -> web.StreamResponse:
+    """GET /ws/{document}: the document is created in the caller's workspace if it is new."""
+    realtime = request.app[REALTIME]
+    remote = realtime.identify.remote(request)
+    _admission(realtime, remote)
+    key = upgrade.accept_key(request)
+    token, subprotocol = credential(request)
+    if token is None:
+        raise Unauthorized("token_missing")
+    principal = await realtime.identify.from_token(token)
+    name = DocumentName.parse(document_of(request), request.query.get("workspaceId"))
+    return await _enter(request, realtime, remote, key, subprotocol, principal, name, YConnection)
+
+
+async def _enter(  # noqa: PLR0913 - what a handshake has found out, handed on once
+    request: web.Request,
+    realtime: Realtime,
+    remote: str,
+    key: bytes,
+    subprotocol: str | None,
+    principal: Principal,
+    name: DocumentName,
+    dialect: type[YConnection],
+) -> web.StreamResponse:
+    record, role = await realtime.rights.open_document(
+        principal, name, create=dialect is YConnection
+    )
+    connection = dialect(
+        realtime,
+        upgrade.transport_of(request),
+        remote,
+        principal,
+        can_write=role >= Role.EDITOR,
+    )
+    taken = upgrade.take_over(request, key, subprotocol, connection)
+    connection.enter(record)
+    return taken
+
+
+async def y_sweet(request: web.Request) -> web.StreamResponse:
+    """GET /d/{document}/ws/{document}: a Y-Sweet client with its document token."""
+    realtime = request.app[REALTIME]
+    remote = realtime.identify.remote(request)
+    _admission(realtime, remote)
+    if request.match_info["document"] != request.match_info["again"]:
+        raise web.HTTPNotFound(text="the two document ids of the path differ")
+    key = upgrade.accept_key(request)
+    token, subprotocol = credential(request)
+    if token is None:
+        raise Unauthorized("token_missing")
+    principal = await realtime.identify.from_token(token)
+    name = DocumentName.parse(request.match_info["document"], None)
+    return await _enter(
+        request, realtime, remote, key, subprotocol, principal, name, YSweetConnection
+    )

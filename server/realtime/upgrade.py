@@ -1,0 +1,102 @@
+"""From an aiohttp request to a WebSocket of ours: checks, handshake, taking the transport over."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+from server.websocket import Tail, as_transport
+
+if TYPE_CHECKING:
+    from aiohttp.web_request import BaseRequest
+
+    from server.realtime.connection import Connection
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+class Taken(web.StreamResponse):
+    """What the handler returns once the transport is ours: writes nothing any more."""
+
+    def __init__(self) -> None:
+        super().__init__(status=101)
+        self._keep_alive = False
+
+    @property
+    def prepared(self) -> bool:
+        """Always: the head has been written."""
+        return True
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        """Nothing to prepare."""
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing to end."""
+
+
+def accept_key(request: web.Request) -> bytes:
+    """The answer to the client's key. Raises 400 (or 426) for what is no WebSocket handshake."""
+    headers = request.headers
+    upgrade = headers.get("Upgrade", "").lower()
+    connection = [part.strip().lower() for part in headers.get("Connection", "").split(",")]
+    if "websocket" not in upgrade or "upgrade" not in connection:
+        raise web.HTTPUpgradeRequired(
+            text="this address speaks WebSocket", headers={"Upgrade": "websocket"}
+        )
+    if headers.get("Sec-WebSocket-Version", "") != "13":
+        raise web.HTTPUpgradeRequired(
+            text="WebSocket version 13 is needed", headers={"Sec-WebSocket-Version": "13"}
+        )
+    key = headers.get("Sec-WebSocket-Key", "")
+    try:
+        good = len(base64.b64decode(key, validate=True)) == 16
+    except binascii.Error:
+        good = False
+    if not good:
+        raise web.HTTPBadRequest(text="bad Sec-WebSocket-Key")
+    return base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest())  # noqa: S324 - RFC 6455
+
+
+def take_over(
+    request: web.Request, key: bytes, subprotocol: str | None, connection: Connection
+) -> Taken:
+    """Write the handshake's answer and make `connection` the transport's protocol.
+
+    aiohttp's own protocol object is told that its connection is gone, so that an idle socket costs
+    no request, no task and no parser.
+    """
+    transport = connection.transport
+    head = (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + key + b"\r\n"
+    )
+    if subprotocol is not None:
+        head += b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1", "replace") + b"\r\n"
+    transport.write(head + b"\r\n")
+    former = request.protocol
+    tail = Tail()
+    former.set_parser(tail)  # type: ignore[arg-type]
+    transport.set_protocol(connection)
+    settings = connection.realtime.settings
+    transport.set_write_buffer_limits(high=settings.outbox_bytes_max // 4)
+    former.connection_lost(None)
+    if not transport.is_reading():
+        transport.resume_reading()
+    if tail.data:
+        connection.data_received(tail.data)
+    return Taken()
+
+
+def transport_of(request: web.Request) -> asyncio.Transport:
+    """The request's transport. Raises ConnectionResetError when it is already gone."""
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("the client is gone")
+    return as_transport(transport)

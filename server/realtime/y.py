@@ -1,0 +1,242 @@
+"""y-websocket and Y-Sweet: one document per socket, named by the URL, authenticated before it opens.
+
+Protocol: y-protocols (sync, awareness, auth); Y-Sweet adds message 102, whose body is echoed once
+everything sent before it is stored. A y-websocket author gets its own update back after the
+commit: that is how `@y/websocket` 4 learns that it is durable; older clients ignore the echo.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from crdt import structure, wire
+from crdt.errors import UpdateError, WireError
+from crdt.events import CHECKED
+from server import websocket
+from server.live import Member
+from server.realtime.connection import MALFORMED, Connection, close_code
+
+if TYPE_CHECKING:
+    from auth.principal import Principal
+    from server.live import LiveRoom
+    from server.realtime.connection import Realtime
+    from storage.documents import DocumentRecord
+
+_EMPTY_AWARENESS = websocket.encode(wire.awareness(b"\x00"))
+
+
+class YMember(Member):
+    """The only session of a y-websocket connection."""
+
+    __slots__ = ("connection", "told_read_only")
+
+    def __init__(self, connection: YConnection, principal: Principal, *, can_write: bool) -> None:
+        super().__init__(
+            principal.account,
+            can_write=can_write,
+            greets=True,
+            outbox=connection.outbox,
+            device=principal.device,
+        )
+        self.connection = connection
+        self.told_read_only = False
+
+    def acknowledged(self, body: bytes, *, ok: bool) -> None:
+        """Send an update back to its author: it is stored."""
+        if ok and body[1] == 2 and body[0] == 0:
+            connection = self.connection
+            connection.realtime.turns.queue(connection.outbox, websocket.encode(body))
+
+    def refused(self, reason: str) -> None:
+        """Tell why; anything but writing without the right ends the connection."""
+        connection = self.connection
+        if reason == "read-only":
+            if not self.told_read_only:
+                self.told_read_only = True
+                frame = websocket.encode(wire.denied_y(reason))
+                connection.realtime.turns.queue(connection.outbox, frame)
+        else:
+            connection.close(close_code(reason), reason)
+
+    def dismissed(self, reason: str) -> None:
+        """The room is over."""
+        self.connection.close(close_code(reason), reason)
+
+    def hold(self, cause: object, *, on: bool) -> None:
+        """Stop or go on reading from the socket."""
+        self.connection.hold(cause, on=on)
+
+
+class YConnection(Connection):
+    """A y-websocket socket."""
+
+    __slots__ = ("live", "member", "principal")
+
+    dialect = "y-websocket"
+
+    def __init__(
+        self,
+        realtime: Realtime,
+        transport: asyncio.Transport,
+        remote: str,
+        principal: Principal,
+        *,
+        can_write: bool,
+    ) -> None:
+        super().__init__(realtime, transport, remote)
+        self.principal = principal
+        self.member = self.make_member(principal, can_write=can_write)
+        self.live: LiveRoom | None = None
+
+    def make_member(self, principal: Principal, *, can_write: bool) -> YMember:
+        """The session, in this dialect's way of acknowledging."""
+        return YMember(self, principal, can_write=can_write)
+
+    def enter(self, record: DocumentRecord) -> None:
+        """Join the room; what the client sends waits there until it is loaded."""
+        self.opened(authenticated=True)
+        self.live = self.realtime.documents.join(self.member, record, self.principal)
+
+    def message(self, payload: bytes) -> None:
+        """One frame: straight into the room's inbox."""
+        realtime = self.realtime
+        metrics = realtime.metrics
+        metrics.frames_in += 1
+        metrics.bytes_in += len(payload)
+        live = self.live
+        if live is None:
+            return
+        try:
+            kind, data = wire.decode_y(payload, realtime.bounds)
+        except WireError as error:
+            self._several(payload, error)
+            return
+        if kind == wire.UPDATE or kind == wire.STEP2:  # noqa: PLR1714 - the hot path
+            if len(data) > realtime.settings.costly_bytes and structure.is_costly(data):
+                self._inspect(kind, data, payload)
+                return
+            live.put(self.member, kind, data, payload)
+        else:
+            self._handle(kind, data, payload)
+
+    def _several(self, payload: bytes, error: WireError) -> None:
+        """A frame with several messages is legal for newer clients; anything else is an error."""
+        realtime = self.realtime
+        if wire.is_hocuspocus(payload):
+            self.close(MALFORMED, "a Hocuspocus frame: connect to /ws without a document")
+            return
+        if error.reason == "trailing":
+            try:
+                messages = wire.decode_y_all(payload, realtime.bounds)
+            except WireError as inner:
+                error = inner
+            else:
+                for kind, data in messages:
+                    self._handle(kind, data, self._body(kind, data))
+                return
+        realtime.metrics.refuse(error.reason)
+        self.close(MALFORMED, f"malformed frame: {error.reason}")
+
+    @staticmethod
+    def _body(kind: int, data: bytes) -> bytes:
+        encoders = {
+            wire.STEP1: wire.step1,
+            wire.STEP2: wire.step2,
+            wire.UPDATE: wire.update,
+            wire.VERSION: wire.version,
+        }
+        encoder = encoders.get(kind)
+        return encoder(data) if encoder is not None else b""
+
+    def _handle(self, kind: int, data: bytes, body: bytes) -> None:
+        live = self.live
+        assert live is not None
+        if kind == wire.AWARENESS:
+            self.realtime.metrics.awareness_in += 1
+        if kind in (wire.UPDATE, wire.STEP2) and structure.is_costly(data):
+            self._inspect(kind, data, body)
+        elif kind in (wire.STEP1, wire.STEP2, wire.UPDATE, wire.AWARENESS, wire.QUERY_AWARENESS):
+            live.put(self.member, kind, data, body)
+        elif kind == wire.VERSION:
+            self.version(live, body)
+        elif kind == wire.AUTH_DENIED:
+            self.close(MALFORMED, "only a server denies")
+        # Any other message is one of a newer protocol: ignored, as y-websocket does.
+
+    def version(self, live: LiveRoom, body: bytes) -> None:
+        """Y-Sweet's question; on a y-websocket path it is just an unknown message."""
+
+    def _inspect(self, kind: int, data: bytes, body: bytes) -> None:
+        """Decode a costly update in a helper process; nothing is read meanwhile, order holds."""
+        self.hold("inspection", on=True)
+        self.realtime.spawn(self._inspected(kind, data, body), "inspect update")
+
+    async def _inspected(self, kind: int, data: bytes, body: bytes) -> None:
+        try:
+            await self.realtime.documents.inspect(data)
+        except UpdateError as error:
+            self.realtime.metrics.refuse(error.reason)
+            self.member.refused(error.reason)
+        else:
+            if self.live is not None:
+                self.live.put(self.member, kind | CHECKED, data, body)
+        finally:
+            self.hold("inspection", on=False)
+
+    def left(self) -> None:
+        """Leave the room."""
+        live, self.live = self.live, None
+        if live is not None:
+            self.realtime.documents.leave(self.member)
+
+    def members(self) -> list[Member]:
+        """The one session."""
+        return [self.member] if self.live is not None else []
+
+    def keepalive_frame(self) -> bytes | None:
+        """An empty awareness frame: y-websocket drops a server that is silent for 30 s."""
+        return _EMPTY_AWARENESS
+
+
+class YSweetMember(YMember):
+    """A Y-Sweet session: acknowledged by version, not by echo."""
+
+    __slots__ = ("committed",)
+
+    def __init__(self, connection: YConnection, principal: Principal, *, can_write: bool) -> None:
+        super().__init__(connection, principal, can_write=can_write)
+        self.committed: bytes | None = None
+        """The newest version frame whose preceding frames are all stored."""
+
+    def acknowledged(self, body: bytes, *, ok: bool) -> None:
+        """Everything sent before this version frame is stored: say so."""
+        if ok and body and body[0] == wire.Y_SWEET_VERSION:
+            self.committed = body
+            connection = self.connection
+            connection.realtime.turns.queue(connection.outbox, websocket.encode(body))
+
+
+class YSweetConnection(YConnection):
+    """A Y-Sweet socket."""
+
+    __slots__ = ()
+
+    dialect = "y-sweet"
+
+    def make_member(self, principal: Principal, *, can_write: bool) -> YMember:
+        """Acknowledge by version."""
+        return YSweetMember(self, principal, can_write=can_write)
+
+    def version(self, live: LiveRoom, body: bytes) -> None:
+        """Answer at once with what is stored, and again when this version is.
+
+        A Y-Sweet client reconnects after 3 s without a frame, so a store that is slow must not
+        make us silent; an older version is a valid answer.
+        """
+        member = self.member
+        assert isinstance(member, YSweetMember)
+        if live.room.uncommitted or live.dirty or not live.is_live:
+            committed = member.committed or wire.version(b"\x00")
+            self.realtime.turns.queue(self.outbox, websocket.encode(committed))
+        live.put(member, wire.VERSION, None, body)

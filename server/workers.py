@@ -1,0 +1,89 @@
+"""Work that would stop the event loop, in a helper process.
+
+pycrdt holds the interpreter's lock for a whole call, so a thread would not help; and an update
+that is meant to kill the decoder then kills the helper and nothing else. One process by default
+(one core is the loop's), started at the first use, replaced when it dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import resource
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+log = logging.getLogger("plait.workers")
+
+T = TypeVar("T")
+
+
+class WorkerDied(Exception):
+    """The helper process died over this piece of work, or was stopped for taking too long."""
+
+
+def _prepare(memory_bytes: int) -> None:
+    """In the helper: bound its memory and let interrupts be the parent's business."""
+    import signal  # noqa: PLC0415 - only the helper needs it
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+class Workers:
+    """Runs functions of modules in helper processes: `await workers.run(function, *arguments)`."""
+
+    def __init__(self, *, processes: int, memory_bytes: int, timeout_s: float) -> None:
+        self._processes = processes
+        self._memory_bytes = memory_bytes
+        self._timeout_s = timeout_s
+        self._pool: ProcessPoolExecutor | None = None
+
+    async def run(self, function: Callable[..., T], *arguments: object) -> T:
+        """The function's result; raises what it raised, or WorkerDied."""
+        loop = asyncio.get_running_loop()
+        pool = self._pool
+        if pool is None:
+            pool = self._pool = ProcessPoolExecutor(
+                self._processes,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_prepare,
+                initargs=(self._memory_bytes,),
+            )
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await loop.run_in_executor(pool, function, *arguments)
+        except BrokenProcessPool as error:
+            self._replace(pool)
+            raise WorkerDied("a helper process died") from error
+        except TimeoutError as error:
+            self._replace(pool)
+            raise WorkerDied("a helper process took too long") from error
+
+    def _replace(self, pool: ProcessPoolExecutor) -> None:
+        """Forget a pool whose process is dead or stuck; the next run starts another."""
+        log.warning("a helper process is replaced")
+        if self._pool is pool:
+            self._pool = None
+        _stop(pool)
+
+    def close(self) -> None:
+        """Stop the helpers."""
+        if self._pool is not None:
+            _stop(self._pool)
+            self._pool = None
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    # The executor has no public way to stop a stuck process before Python 3.14.
+    processes = list((getattr(pool, "_processes", None) or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.join(timeout=1)
+
+
