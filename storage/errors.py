@@ -70,7 +70,9 @@ def is_passing(error: BaseException) -> bool:
         return state in _PASSING_STATES or state[:2] in _PASSING_CLASSES
     if isinstance(error, asyncpg.DataError):
         return False
-    return isinstance(error, OSError | asyncio.TimeoutError | asyncpg.InterfaceError)
+    # InternalClientError: the driver is asked something between the server's goodbye and its end.
+    driver = asyncpg.InterfaceError | asyncpg.InternalClientError
+    return isinstance(error, OSError | asyncio.TimeoutError | driver)
 
 
 @contextmanager
@@ -78,7 +80,13 @@ def reaching() -> Iterator[None]:
     """Turn the driver's errors of infrastructure into `Unavailable`; let others through."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError) as error:
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+        asyncio.TimeoutError,
+    ) as error:
         if not is_passing(error):
             raise
         raise Unavailable(f"{type(error).__name__}: {error}") from error

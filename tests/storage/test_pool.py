@@ -1,0 +1,68 @@
+"""Connections: what the pool does when the database goes, and what a transaction keeps."""
+
+from collections.abc import Awaitable
+
+import asyncpg
+import pytest
+
+from storage.errors import is_passing
+from storage.pool import Pool, close_pool, open_pool, transaction
+
+
+class _Regret(Exception):
+    """Raised by a test inside a transaction."""
+
+
+async def test_a_transaction_keeps_all_or_nothing(pool: Pool) -> None:
+    """What was written before an error is gone, what ended well is there."""
+    await pool.execute("create table t (n int)")
+
+    async with transaction(pool) as connection:
+        await connection.execute("insert into t values (1)")
+    with pytest.raises(_Regret):
+        await _insert_and_regret(pool, 2)
+
+    assert [row["n"] for row in await pool.fetch("select n from t")] == [1]
+
+
+async def _insert_and_regret(pool: Pool, number: int) -> None:
+    async with transaction(pool) as connection:
+        await connection.execute("insert into t values ($1)", number)
+        raise _Regret
+
+
+async def test_the_pool_outlives_its_connections(pool: Pool, database: str) -> None:
+    """Backends that were killed are replaced at the next use, within a few tries."""
+    killer = await asyncpg.connect(database)
+    for _ in range(20):
+        await pool.fetchval("select 1")
+        await killer.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+
+        # The first uses may be what notices; then it is with an error that says: try again.
+        tries = [await _error_of(pool.fetchval("select 2")) for _ in range(4)]
+
+        assert all(is_passing(error) for error in tries if error), tries
+        assert tries[-1] is None
+    await killer.close()
+
+
+async def _error_of(query: Awaitable[object]) -> Exception | None:
+    try:
+        await query
+    except Exception as error:  # noqa: BLE001  whatever it is, the caller looks at it
+        return error
+    return None
+
+
+async def test_closing_does_not_wait_for_ever(database: str) -> None:
+    """A connection that never comes back does not hold up the shutdown."""
+    pool = await open_pool(database)
+    held = await pool.acquire()
+
+    await close_pool(pool, grace_s=0.05)
+
+    with pytest.raises(asyncpg.InterfaceError):
+        await held.fetchval("select 1")
