@@ -72,6 +72,7 @@ class Embedded:
         self._child: _Child | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._sockets = self._data
+        self._changed = asyncio.Event()
         self.failing: str | None = "not started"
         """What is wrong at this moment, None while PostgreSQL accepts connections."""
         self.restarts = 0
@@ -89,6 +90,10 @@ class Embedded:
         child = self._child
         return child.process.pid if child and not child.gone.is_set() else None
 
+    async def changed(self) -> None:
+        """Wait until `failing` says something new."""
+        await self._changed.wait()
+
     async def start(self) -> None:
         """Make the cluster if there is none, start PostgreSQL, return when it can be connected to.
 
@@ -98,11 +103,11 @@ class Embedded:
             self._take_lock()
             self._prepare()
             self._child = self._spawn()
-            await self._until_ready(self._child)
+            await self._until_ready(self._child, self._start_s_max)
         except BaseException as error:
             await self.stop()
             if isinstance(error, OSError):
-                raise EmbeddedError(f"cannot start in {self._data}: {error}") from error
+                raise EmbeddedError(f"cannot use {self._data}: {error}") from error
             raise
         self._keeper = asyncio.create_task(self._keep(), name="embedded PostgreSQL")
 
@@ -121,7 +126,7 @@ class Embedded:
                 if await child.gone_within(patience_s):
                     break
                 _log.error("embedded PostgreSQL ignored %s", word.name)
-        self.failing = "stopped"
+        self._say("stopped")
         if self._lock:
             self._lock.close()
             self._lock = None
@@ -176,38 +181,47 @@ class Embedded:
             )
         return _Child(process, self._data / "postgres.log")
 
-    async def _until_ready(self, child: "_Child") -> None:
+    async def _until_ready(self, child: "_Child", seconds: float | None) -> None:
         try:
-            async with asyncio.timeout(self._start_s_max):
+            async with asyncio.timeout(seconds):
                 await child.ready_or_gone.wait()
         except TimeoutError:
-            raise EmbeddedError(
-                f"PostgreSQL was not ready within {self._start_s_max:g} s: {child.last_line}"
-            ) from None
+            message = f"PostgreSQL was not ready within {seconds:g} s: {child.last_line}"
+            raise EmbeddedError(message) from None
         if child.gone.is_set():
             raise EmbeddedError(f"PostgreSQL did not start: {child.last_line}")
-        self.failing = None
+        self._say(None)
 
     async def _keep(self) -> None:
         """Start PostgreSQL again each time it dies, until cancelled by `stop`."""
         pause_s = 0.0
         while True:
-            child = self._child
+            child, since = self._child, time.monotonic()
             assert child is not None
-            started = time.monotonic()
             await child.gone.wait()
-            self.failing = f"PostgreSQL ended: {child.last_line}"
-            _log.error("embedded %s; starting it again in %.1f s", self.failing, pause_s)
-            pause_s = 0.0 if time.monotonic() - started > _STEADY_S else pause_s
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2 + 0.1, _PAUSE_S_MAX)
-            try:
-                self._child = self._spawn()
-                self.restarts += 1
-                await self._until_ready(self._child)
-            except (EmbeddedError, OSError) as error:
-                self.failing = str(error)
-                _log.error("embedded PostgreSQL: %s", error)
+            self._say(f"PostgreSQL ended: {child.last_line}")
+            if time.monotonic() - since > _STEADY_S:
+                pause_s = 0.0
+            while self.failing:
+                _log.error("embedded %s; starting it in %.1f s", self.failing, pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2 + 0.1, _PAUSE_S_MAX)
+                await self._start_again()
+
+    async def _start_again(self) -> None:
+        """One try; `failing` says how it went."""
+        try:
+            self._child = self._spawn()
+            self.restarts += 1
+            # However long it recovers: a second one beside it would only be refused.
+            await self._until_ready(self._child, None)
+        except (EmbeddedError, OSError) as error:
+            self._say(f"PostgreSQL cannot start: {error}")
+
+    def _say(self, failing: str | None) -> None:
+        self.failing = failing
+        self._changed.set()
+        self._changed = asyncio.Event()
 
 
 class _Child:
