@@ -35,10 +35,10 @@ class Bounds:
     nesting_max: int = 512
     """Levels of arrays and objects inside one plain value; 13,000 would overflow the stack."""
 
-    pending_bytes_max: int = 16 * MIB
+    pending_bytes_max: int = 1 * MIB
     """Bytes of updates that one document keeps while their predecessors are missing."""
 
-    pending_updates_max: int = 10_000
+    pending_updates_max: int = 1_000
     """Updates that one document keeps while their predecessors are missing."""
 
     awareness_state_bytes_max: int = 16 * KIB

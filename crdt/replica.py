@@ -1,0 +1,113 @@
+"""One pycrdt document behind a guard: the only place that meets its errors and its panics.
+
+A panic (a BaseException) or a half applied update leaves a document that corrupts memory when it is
+used again: 800 fuzz sessions that went on ended in five process deaths, 2,000 that stopped in none.
+So the first one marks the replica broken, and every later call raises DocumentBroken.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import pycrdt
+
+from crdt.errors import DocumentBroken, UpdateError
+from crdt.merging import EMPTY_STATE
+
+
+class Replica:
+    """A pycrdt document with its state vector kept at hand."""
+
+    def __init__(self, client_id: int) -> None:
+        self._doc: pycrdt.Doc[Any] = pycrdt.Doc(client_id=client_id)
+        self._raw: Any = self._doc._doc  # noqa: SLF001  (a third of the public call's price)
+        self._state: bytes | None = EMPTY_STATE
+        self._broken: str | None = None
+
+    @property
+    def broken(self) -> bool:
+        """Whether this replica must be discarded."""
+        return self._broken is not None
+
+    @property
+    def state(self) -> bytes:
+        """The state vector."""
+        self.check_usable()
+        if self._state is None:
+            self._state = self.read(lambda raw, transaction: raw.get_state(transaction))
+        return self._state
+
+    def transact(
+        self, updates: Sequence[bytes], *, observe: bool
+    ) -> tuple[list[UpdateError | None], bytes | None, bytes]:
+        """Apply each in one transaction.
+
+        Answers for each None or its refusal, what was new in all of them, and the state vector.
+        What was new is only known where `observe` asks for it, since that costs 2 us.
+        """
+        self.check_usable()
+        raw = self._raw
+        results: list[UpdateError | None] = [None] * len(updates)
+        observed: list[bytes] = []
+        index: int | None = None
+        try:
+            if observe:
+                subscription = raw.observe(lambda event: observed.append(event.update))
+            transaction = raw.create_transaction()
+            for index, update in enumerate(updates):
+                try:
+                    raw.apply_update(transaction, update)
+                except ValueError:  # It cannot be decoded, so nothing of it was applied.
+                    results[index] = UpdateError("malformed")
+            index = None
+            transaction.commit()
+            self._state = state = raw.get_state(transaction)
+            transaction.drop()
+            if observe:
+                subscription.drop()
+        except BaseException as error:  # noqa: BLE001  (a panic is one)
+            self.give_up(error, index)
+        return results, observed[0] if observed else None, state
+
+    def edit(self, change: Callable[["pycrdt.Doc[Any]"], None]) -> bytes | None:
+        """Run `change` in one transaction; answers its update, or None. Its errors pass."""
+        self.check_usable()
+        observed: list[bytes] = []
+        try:
+            subscription = self._raw.observe(lambda event: observed.append(event.update))
+            try:
+                with self._doc.transaction():
+                    change(self._doc)
+            finally:
+                subscription.drop()
+                self._state = None
+        except Exception:
+            raise
+        except BaseException as error:  # noqa: BLE001  (a panic is one)
+            self.give_up(error, None)
+        return observed[0] if observed else None
+
+    def read(self, ask: Callable[[Any, Any], bytes]) -> bytes:
+        """Ask the binding inside a transaction. A ValueError passes."""
+        self.check_usable()
+        try:
+            transaction = self._raw.create_transaction()
+            try:
+                return ask(self._raw, transaction)
+            finally:
+                transaction.drop()
+        except ValueError:
+            raise
+        except BaseException as error:  # noqa: BLE001  (a panic is one)
+            self.give_up(error, None)
+
+    def check_usable(self) -> None:
+        """Raise DocumentBroken if it broke before."""
+        if self._broken is not None:
+            raise DocumentBroken(None, self._broken)
+
+    def give_up(self, error: BaseException, culprit: int | None) -> NoReturn:
+        """Never use this replica again; `culprit` is the index of the update that did it."""
+        self._broken = type(error).__name__
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise error
+        raise DocumentBroken(culprit, f"{self._broken}: {error}") from None
