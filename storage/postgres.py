@@ -112,7 +112,7 @@ class Embedded:
         self._keeper = asyncio.create_task(self._keep(), name="embedded PostgreSQL")
 
     async def stop(self) -> None:
-        """Shut PostgreSQL down: fast, and if it does not go, harder. Doing it twice does no harm."""
+        """Shut PostgreSQL down: fast, and if it does not go, harder. Twice does no harm."""
         keeper, self._keeper = self._keeper, None
         if keeper:
             keeper.cancel()

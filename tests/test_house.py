@@ -1,0 +1,290 @@
+"""The rules of the house that a machine can check: sizes, names, pairs of files, promises in pages.
+
+Each test lists every offender at once, so that one run is enough to mend all of them.
+"""
+
+import ast
+import importlib
+import pkgutil
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from server.errors import TABLE
+from server.settings import Settings
+from server.settings.options import sentences
+
+HOME = Path(__file__).parents[1]
+PACKAGES = ("crdt", "auth", "storage", "server")
+
+LINES_MAX = 300
+TEST_LINES_MAX = 500
+FUNCTION_LINES_MAX = 40
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "manager", "base"}
+
+LONG_MODULES: dict[str, str] = {}
+"""Modules over the bound, each with the reason why splitting it would be worse."""
+
+ENDS_THE_START = {
+    "BadKeyFile": "a key file that cannot be used ends the start",
+    "EmbeddedError": "PostgreSQL that cannot be started ends the start",
+    "MigrationError": "a database that does not fit ends the start",
+    "SettingsError": "settings that cannot be end the start",
+    "StartError": "is what ends the start",
+}
+"""Errors that no request can meet."""
+
+TESTED_ELSEWHERE = {
+    "server/__main__.py": "tests/stories/test_serve.py",
+}
+"""Modules whose tests do not lie at the mirrored path."""
+
+
+@cache
+def _files() -> tuple[Path, ...]:
+    """What belongs to the project: tracked, or about to be."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=HOME, capture_output=True, check=True).stdout
+    paths = [HOME / name for name in names.decode().split("\0") if name]
+    return tuple(path for path in paths if path.is_file())
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(HOME).as_posix()
+
+
+def _list(offenders: list[str]) -> str:
+    return "\n".join(sorted(offenders))
+
+
+def _sources(*folders: str) -> Iterator[Path]:
+    for path in _files():
+        if path.suffix == ".py" and path.relative_to(HOME).parts[0] in folders:
+            yield path
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def test_modules_stay_on_a_few_screens() -> None:
+    """No module over 300 lines, no test module over 500, save those named with a reason."""
+    long = [
+        f"{_name(path)}: {lines} lines"
+        for path in _sources(*PACKAGES, "scripts", "tests")
+        if (lines := len(path.read_text("utf-8").splitlines()))
+        > (TEST_LINES_MAX if _name(path).startswith("tests/") else LINES_MAX)
+        and _name(path) not in LONG_MODULES
+    ]
+
+    assert not long, _list(long)
+
+
+def test_functions_fit_on_a_screen() -> None:
+    """No function has more than 40 lines under its docstring."""
+    long = [
+        f"{_name(path)}: {node.name} has {lines} lines"
+        for path in _sources(*PACKAGES, "scripts", "tests")
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := _body_lines(node)) > FUNCTION_LINES_MAX
+    ]
+
+    assert not long, _list(long)
+
+
+def _body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+    return (node.end_lineno or 0) - first.lineno + 1
+
+
+def test_names_say_what_a_module_is_for() -> None:
+    """None of the names that fit everything: utils, helpers, common, misc, manager, base."""
+    vague = [
+        _name(path)
+        for path in _files()
+        if {part.strip("_").lower() for part in (path.stem, *path.relative_to(HOME).parts[:-1])}
+        & FORBIDDEN_NAMES
+    ]
+
+    assert not vague, _list(vague)
+
+
+def test_every_module_has_its_test_and_every_test_its_module() -> None:
+    """`a/b.py` is tested by `tests/a/test_b.py`; a folder's modules may share the folder's test."""
+    tests = {_name(path) for path in _sources("tests")}
+    wanted = {_name(path): _tests_of(path) for path in _sources(*PACKAGES) if _does_something(path)}
+    missing = [name for name, places in wanted.items() if not tests & set(places)]
+    known = {place for places in wanted.values() for place in places}
+    orphans = [
+        name
+        for name in tests - known
+        if name.split("/")[1] in PACKAGES and name.rsplit("/", 1)[1].startswith("test_")
+    ]
+
+    assert not missing, _list(missing)
+    assert not orphans, _list(orphans)
+
+
+def _does_something(path: Path) -> bool:
+    """An `__init__.py` that holds only its docstring needs no test."""
+    return path.name != "__init__.py" or len(_tree(path).body) > 1
+
+
+def _tests_of(path: Path) -> list[str]:
+    """Where a module's tests may be: beside its name, or in the file of its folder."""
+    parts = path.relative_to(HOME).with_suffix("").parts
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    own = "/".join(("tests", *parts[:-1], f"test_{parts[-1]}.py"))
+    folder = "/".join(("tests", *parts[:-2], f"test_{parts[-2]}.py")) if len(parts) > 2 else own
+    return [TESTED_ELSEWHERE.get(_name(path), own), folder]
+
+
+def test_no_test_is_skipped() -> None:
+    """A test that is there is run: a page that names it may rely on it."""
+    marks = re.compile(r"pytest\.(mark\.)?(skip|xfail|importorskip)")
+    skipped = [
+        f"{_name(path)}: {line.strip()}"
+        for path in _sources("tests")
+        for line in path.read_text("utf-8").splitlines()
+        if marks.search(line) and "re.compile" not in line
+    ]
+
+    assert not skipped, _list(skipped)
+
+
+def test_every_setting_is_explained() -> None:
+    """Each field has a sentence, which is what --help prints."""
+    says = sentences(Settings)
+    bare = [field.name for field in fields(Settings) if not says.get(field.name, "").endswith(".")]
+
+    assert not bare, _list(bare)
+
+
+def test_every_setting_has_an_effect() -> None:
+    """A setting that nothing reads would be a promise without a keeper."""
+    text = "\n".join(
+        path.read_text("utf-8")
+        for path in _sources(*PACKAGES)
+        if _name(path) not in {"server/settings/topics.py", "crdt/bounds.py"}
+    )
+    dead = [field.name for field in fields(Settings) if not re.search(rf"\.{field.name}\b", text)]
+
+    assert not dead, _list(dead)
+
+
+def test_every_error_has_its_status() -> None:
+    """Whatever a request can raise stands in the table of server/errors.py, itself or its kind."""
+    unlisted = [
+        f"{kind.__module__}.{kind.__name__}"
+        for kind in _errors()
+        if not any(parent in TABLE for parent in kind.__mro__)
+        and kind.__name__ not in ENDS_THE_START
+        and not kind.__subclasses__()
+    ]
+
+    assert not unlisted, _list(unlisted)
+
+
+def _errors() -> Iterator[type[BaseException]]:
+    for package in PACKAGES:
+        root = importlib.import_module(package)
+        for module in pkgutil.walk_packages(root.__path__, f"{package}."):
+            if module.name.endswith("__main__"):
+                continue
+            for value in vars(importlib.import_module(module.name)).values():
+                is_error = isinstance(value, type) and issubclass(value, BaseException)
+                if is_error and value.__module__ == module.name:
+                    yield value
+
+
+_PLACES = re.compile(
+    r"(?<![\w.-])/(?:work|root|farm|home/\w+)/"  # A folder of somebody's machine.
+    r"|pythonhosted\.org|pypi\.org/simple|registry\.npmjs|registry\.yarnpkg"
+    r'|"resolved": *"http|--(?:extra-)?index-url|--find-links|^registry *='
+)
+
+
+@pytest.mark.parametrize(
+    "line", ["see /" + "work/x", '"resolved": ' + '"https://x"', "--index-" + "url x"]
+)
+def test_the_pattern_of_places_finds_them(line: str) -> None:
+    """The rule below would notice each kind."""
+    assert _PLACES.search(line)
+
+
+def test_no_file_names_a_machine_or_a_registry() -> None:
+    """What is committed works anywhere: no folder of a machine, no address of a registry."""
+    named = [
+        f"{_name(path)}: {line.strip()[:100]}"
+        for path in _files()
+        if path != Path(__file__)
+        for line in path.read_text("utf-8", errors="replace").splitlines()
+        if _PLACES.search(line)
+    ]
+
+    assert not named, _list(named)
+
+
+_TEST_ID = re.compile(r"(tests/[\w/.-]+\.(?:py|mjs))(?:::(\w+))?")
+
+
+def test_pages_name_tests_that_exist() -> None:
+    """A threat or a complaint that a page calls covered names a test, and the test is there."""
+    wrong = []
+    for path in _files():
+        if path.suffix != ".md":
+            continue
+        for line in path.read_text("utf-8").splitlines():
+            ids = _TEST_ID.findall(line)
+            if re.search(r"\|\s*covered\b", line, re.IGNORECASE) and not ids:
+                wrong.append(f"{_name(path)}: covered by no test: {line.strip()[:80]}")
+            wrong += [
+                f"{_name(path)}: no {file}{'::' + name if name else ''}"
+                for file, name in ids
+                if not _has_test(HOME / file, name)
+            ]
+
+    assert not wrong, _list(wrong)
+
+
+def _has_test(file: Path, name: str) -> bool:
+    if not file.is_file():
+        return False
+    return (
+        not name or re.search(rf"^(async )?def {name}\(", file.read_text("utf-8"), re.M) is not None
+    )
+
+
+def test_the_readme_names_every_folder() -> None:
+    """The plan in README.md has a line for each folder at the top."""
+    text = (HOME / "README.md").read_text("utf-8")
+    folders = {path.relative_to(HOME).parts[0] for path in _files() if path.parent != HOME}
+    unnamed = [name for name in folders if not name.startswith(".") and f"{name}/" not in text]
+
+    assert not unnamed, _list(unnamed)
+
+
+@pytest.mark.parametrize(
+    ("page", "lines_max"),
+    [
+        ("README.md", 120),
+        ("ARCHITECTURE.md", 300),
+        ("crdt/README.md", 100),
+        ("auth/README.md", 100),
+        ("storage/README.md", 150),
+        ("server/README.md", 100),
+        ("tests/README.md", 60),
+    ],
+)
+def test_pages_are_there_and_short(page: str, lines_max: int) -> None:
+    """A page is read before changing what it describes, so it is short enough to be read."""
+    lines = (HOME / page).read_text("utf-8").splitlines()
+
+    assert 5 < len(lines) <= lines_max
