@@ -49,6 +49,10 @@ class Principal:
     """The device (one key of the account) that logged in; None for a document token."""
     family: str | None = None
     """The login (family of refresh tokens) that an access token came from."""
+    token: str = ""
+    """The id (jti) of the token that was shown."""
+    issued_at: float = 0.0
+    """When that was issued, in epoch seconds."""
     expires_at: float | None = None
     """Epoch seconds, the allowance for skewed clocks included; None does not expire."""
     role_max: Role = Role.OWNER

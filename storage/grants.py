@@ -1,6 +1,7 @@
 """Who may open which workspace, and the versions by which nodes notice that it changed."""
 
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
@@ -56,6 +57,8 @@ INSERT INTO members (scope, account, role) VALUES ($1, $2, $3)
 ON CONFLICT (scope, account) DO UPDATE SET role = excluded.role
 """
 _TOUCH = "UPDATE scopes SET rights_version = rights_version + 1 WHERE id = $1"
+
+_PRESENT = "SELECT id FROM documents WHERE id = ANY ($1) AND deleted_at IS NULL"
 
 _MOVED = """
 SELECT 'account' AS subject, w.id, coalesce(a.auth_version, 0) AS version
@@ -143,6 +146,12 @@ class Grants:
                 account,
                 now,
             )
+
+    async def deleted_among(self, documents: set[UUID]) -> set[UUID]:
+        """Those of some documents that are in the trash, purged or unknown."""
+        with reaching():
+            rows = await self._pool.fetch(_PRESENT, list(documents))
+        return documents - {row["id"] for row in rows}
 
     async def moved(
         self, accounts: dict[str, int], scopes: dict[str, int]

@@ -151,6 +151,21 @@ class Identity:
     accounts_pending_max: int = 1000
     """Accounts that may wait for approval at a time."""
 
+    accounts_pending_s: int = 30 * 86_400
+    """Seconds after which an account that nobody approved is removed."""
+
+    keys_per_account_max: int = 32
+    """Keys (devices) that one account may have."""
+
+    logins_per_account_max: int = 100
+    """Logins that one account may have at a time; the one unused for longest makes room."""
+
+    workspaces_listed_max: int = 1000
+    """Workspaces that one reply lists."""
+
+    sweep_rows_max: int = 10_000
+    """Expired rows of one kind that are removed in one statement."""
+
     rights_poll_s: float = 1.0
     """Seconds between two looks at changed rights; a revocation holds after at most twice that."""
 

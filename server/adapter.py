@@ -1,0 +1,259 @@
+"""What an adapter is: its name, its routes with who may use them, and how it words an error.
+
+Every route declares its policy where it is written down. From the table come the checks at the
+door, the tests that send strangers to every route, and the OpenAPI document; a route that is not
+in the table is found by `undeclared`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from aiohttp import web
+
+from auth.errors import Forbidden, Unauthorized
+from auth.principal import Kind, Principal
+from server.cors import Cors, preflight
+from server.errors import Fault, Handler
+from server.hosts import HOSTS
+from server.identify import IDENTIFY
+from server.limits import LIMITS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """A policy: who may use a route, and how often one address may."""
+
+    name: str
+    kinds: frozenset[Kind] = frozenset()
+    """The credentials that open it; none: whoever comes, or whom the handler itself admits."""
+    optional: bool = False
+    """Whether the route also answers those who show nothing, or something that does not hold."""
+    admin: bool = False
+    """Whether the account must be an administrator."""
+    query_token: bool = False
+    """Whether `?token=` counts (DECISIONS: file routes and sockets only)."""
+    limit: str | None = None
+    """The name of the limit in LIMITS that counts its requests."""
+
+    def limited(self, name: str) -> Access:
+        """The same policy under a limit."""
+        return replace(self, limit=name)
+
+
+ANYONE = Access(name="anyone")
+"""No credential is looked at."""
+OPTIONAL = Access(name="optional", kinds=frozenset({Kind.ACCESS}), optional=True)
+"""An access token adds something to the reply; the route answers without a good one too."""
+ACCOUNT = Access(name="account", kinds=frozenset({Kind.ACCESS}))
+"""An access token of an active account."""
+ADMINISTRATOR = Access(name="administrator", kinds=frozenset({Kind.ACCESS}), admin=True)
+"""An access token of an administrator."""
+DOCUMENT = Access(name="document", kinds=frozenset({Kind.ACCESS, Kind.DOCUMENT}))
+"""An access token, or a token for the document in question; the handler asks `Rights`."""
+REFRESH = Access(name="refresh")
+"""A refresh token, which the handler reads: it is the only route that takes one."""
+SOCKET = Access(name="socket", kinds=frozenset())
+"""A WebSocket: the handler takes a token from header, query, subprotocol or a frame."""
+OPERATOR = Access(name="operator")
+"""The operator's own token from the settings, which the handler compares."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One endpoint. `body`, `replies` and `summary` are what the OpenAPI document says of it."""
+
+    method: str
+    path: str
+    handler: Handler
+    access: Access
+    summary: str
+    body: type | None = None
+    replies: dict[int, type | None] = field(default_factory=dict)
+
+
+Decorator: TypeAlias = Callable[[Handler], Handler]
+
+
+class Routes:
+    """Collects an adapter's routes: `@ROUTES.post("/api/me", access=ACCOUNT)`."""
+
+    def __init__(self) -> None:
+        self._routes: list[Route] = []
+
+    def __iter__(self) -> Iterator[Route]:
+        """The routes in the order in which they were written down."""
+        return iter(self._routes)
+
+    def add(
+        self,
+        method: str,
+        *paths: str,
+        access: Access,
+        body: type | None = None,
+        reply: type | None = None,
+        replies: dict[int, type | None] | None = None,
+    ) -> Decorator:
+        """Declare a handler under one or more paths; its docstring is the summary."""
+
+        def declare(handler: Handler) -> Handler:
+            summary = (handler.__doc__ or "").strip().partition("\n")[0]
+            assert summary, f"{handler} needs a docstring: it is the route's summary"
+            for path in paths:
+                route = Route(
+                    method=method,
+                    path=path,
+                    handler=handler,
+                    access=access,
+                    summary=summary,
+                    body=body,
+                    replies=replies or {200: reply},
+                )
+                self._routes.append(route)
+            return handler
+
+        return declare
+
+    def get(self, *paths: str, access: Access, **described: Any) -> Decorator:  # noqa: ANN401
+        """Declare a GET route; HEAD comes with it."""
+        return self.add("GET", *paths, access=access, **described)
+
+    def post(self, *paths: str, access: Access, **described: Any) -> Decorator:  # noqa: ANN401
+        """Declare a POST route."""
+        return self.add("POST", *paths, access=access, **described)
+
+    def put(self, *paths: str, access: Access, **described: Any) -> Decorator:  # noqa: ANN401
+        """Declare a PUT route."""
+        return self.add("PUT", *paths, access=access, **described)
+
+    def patch(self, *paths: str, access: Access, **described: Any) -> Decorator:  # noqa: ANN401
+        """Declare a PATCH route."""
+        return self.add("PATCH", *paths, access=access, **described)
+
+    def delete(self, *paths: str, access: Access, **described: Any) -> Decorator:  # noqa: ANN401
+        """Declare a DELETE route."""
+        return self.add("DELETE", *paths, access=access, **described)
+
+
+async def bearer(request: web.Request, access: Access) -> Principal | None:
+    """The way most APIs say who is asking: a bearer token, and `?token=` where that is allowed."""
+    identify = request.app[IDENTIFY]
+    try:
+        return await identify.from_request(request, query_token=access.query_token)
+    except Unauthorized:
+        if access.optional:
+            return None
+        raise
+
+
+def plain_body(fault: Fault) -> dict[str, Any]:
+    """The wording of errors where an API has none: success, error, message."""
+    return fault.body()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter:
+    """One API: the folder of that name, seen from the composition root."""
+
+    name: str
+    routes: Iterable[Route]
+    identify: Callable[[web.Request, Access], Awaitable[Principal | None]] = bearer
+    error_body: Callable[[Fault], dict[str, Any]] = plain_body
+    cors: Cors = Cors.NONE
+
+
+PRINCIPAL = web.RequestKey("principal", Principal)
+
+
+def principal_of(request: web.Request) -> Principal:
+    """Who is asking, on a route whose policy asks for it."""
+    return request[PRINCIPAL]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mounted:
+    """A route in a running application, with the adapter that it belongs to."""
+
+    adapter: Adapter
+    route: Route
+
+
+TABLE = web.AppKey("route table", dict[Any, Mounted])
+"""From the handler that aiohttp calls to the route it stands for."""
+
+Middle: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def mount(app: web.Application, adapter: Adapter) -> None:
+    """Put an adapter's routes into an application, each behind its policy."""
+    table = app[TABLE]
+    paths: dict[str, set[str]] = {}
+    for route in adapter.routes:
+        handler = guarded(adapter, route)
+        table[handler] = Mounted(adapter=adapter, route=route)
+        app.router.add_route(route.method, route.path, handler)
+        paths.setdefault(route.path, set()).add(route.method)
+        if route.method == "GET" and route.access is not SOCKET:
+            app.router.add_route("HEAD", route.path, handler)
+    if adapter.cors is not Cors.NONE:
+        for path, methods in paths.items():
+            app.router.add_route("OPTIONS", path, _preflight_of(adapter, path, methods, table))
+
+
+def guarded(adapter: Adapter, route: Route) -> Handler:
+    """A route's handler behind its policy: limit, then identity, then the handler."""
+    access = route.access
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if access.limit is not None:
+            request.app[LIMITS][access.limit].take(request.app[HOSTS].remote(request))
+        if access.kinds:
+            principal = await adapter.identify(request, access)
+            if principal is not None and _is_admitted(principal, access):
+                request[PRINCIPAL] = principal
+        return await route.handler(request)
+
+    return handle
+
+
+def _is_admitted(principal: Principal, access: Access) -> bool:
+    if principal.kind in access.kinds and (principal.is_admin or not access.admin):
+        return True
+    if access.optional:
+        return False
+    raise Forbidden("admin_required" if principal.kind in access.kinds else "forbidden")
+
+
+def _preflight_of(
+    adapter: Adapter, path: str, methods: set[str], table: dict[Any, Mounted]
+) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return preflight(request, methods)
+
+    route = Route(
+        method="OPTIONS", path=path, handler=answer, access=ANYONE, summary="CORS preflight."
+    )
+    table[answer] = Mounted(adapter=adapter, route=route)
+    return answer
+
+
+def mounted(request: web.Request) -> Mounted | None:
+    """The table's entry for the route of a request; None where no route fits."""
+    return request.app[TABLE].get(request.match_info.handler)
+
+
+def undeclared(app: web.Application) -> list[str]:
+    """The routes of an application that did not come through `mount`, so have no policy."""
+    return [
+        f"{route.method} {route.resource.canonical if route.resource else '?'}"
+        for route in app.router.routes()
+        if route.handler not in app[TABLE]
+    ]
+
+
+def parameters(path: str) -> list[str]:
+    """The names of a path's parameters, in order."""
+    return re.findall(r"\{(\w+)", path)

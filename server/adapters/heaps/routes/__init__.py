@@ -1,0 +1,9 @@
+"""The endpoints, one file for each heading of the API page."""
+
+from itertools import chain
+
+from server.adapter import Route
+from server.adapters.heaps.routes import instance, login
+
+ROUTES: list[Route] = list(chain(instance.ROUTES, login.ROUTES))
+"""All routes in the order of the page."""

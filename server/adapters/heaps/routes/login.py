@@ -1,0 +1,181 @@
+"""Auth and session: the login by signed challenge, refreshing it, and who one is."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from auth.errors import ApprovalRequired, Unauthorized
+from auth.keys import encode_base58
+from server.adapter import ACCOUNT, ANYONE, REFRESH, Routes, principal_of
+from server.adapters.heaps import schema
+from server.hosts import HOSTS
+from server.http import read_body, reply
+from server.identify import bearer_of
+from server.identity import IDENTITY
+from server.logins import Attempt, LoggedIn
+from server.settings import Settings
+from storage.grants import Usage, Workspace
+
+ROUTES = Routes()
+
+_BODY_BYTES_MAX = 16 * 1024
+_LOGIN = ANYONE.limited("auth")
+
+
+@ROUTES.post(
+    "/api/auth/verify_key",
+    access=_LOGIN,
+    body=schema.VerifyKey,
+    replies={200: schema.KeyVerified | schema.KeyPending},
+)
+async def verify_key(request: web.Request) -> web.Response:
+    """Verify a signed challenge; tokens when the account is approved."""
+    body = await read_body(request, schema.VerifyKey, bytes_max=_BODY_BYTES_MAX)
+    attempt = Attempt(
+        public_key=body.public_key,
+        message=body.message,
+        signature=body.signed_message,
+        server_challenge=body.server_challenge,
+        setup_code=body.setup_code,
+        is_local=request.app[HOSTS].is_local(request),
+    )
+    try:
+        done = await request.app[IDENTITY].logins.log_in(attempt)
+    except ApprovalRequired:
+        return reply(schema.KeyPending(success=True, verified=True, approval_required=True))
+    return reply(_key_verified(request, done))
+
+
+@ROUTES.post(
+    "/api/auth/create_session",
+    access=_LOGIN,
+    body=schema.CreateSession,
+    reply=schema.SessionCreated,
+)
+async def create_session(request: web.Request) -> web.Response:
+    """Issue a challenge to sign, alike for known and unknown keys."""
+    body = await read_body(request, schema.CreateSession, bytes_max=_BODY_BYTES_MAX)
+    challenge = request.app[IDENTITY].logins.challenge(body.public_key)
+    return reply(schema.SessionCreated(success=True, challenge=challenge))
+
+
+@ROUTES.post(
+    "/api/auth/verify_session",
+    access=_LOGIN,
+    body=schema.VerifySession,
+    reply=schema.SessionVerified,
+)
+async def verify_session(request: web.Request) -> web.Response:
+    """Complete a login: tokens for a signed challenge."""
+    body = await read_body(request, schema.VerifySession, bytes_max=_BODY_BYTES_MAX)
+    done = await request.app[IDENTITY].logins.log_in(
+        Attempt(
+            public_key=body.public_key,
+            message=body.message,
+            signature=body.signature,
+            server_challenge=body.server_challenge,
+            email=body.email or "",
+            setup_code=body.setup_code,
+            is_local=request.app[HOSTS].is_local(request),
+        )
+    )
+    return reply(_session_verified(request, done))
+
+
+@ROUTES.post("/api/auth/refresh_token", access=REFRESH.limited("auth"), reply=schema.Renewed)
+async def refresh_token(request: web.Request) -> web.Response:
+    """Exchange a refresh token, shown as bearer, for a new pair."""
+    pair = await request.app[IDENTITY].logins.renew(bearer_of(request))
+    return reply(schema.Renewed(success=True, access_token=pair.access, refresh_token=pair.refresh))
+
+
+@ROUTES.post("/api/me", access=ACCOUNT, reply=schema.Me)
+async def me(request: web.Request) -> web.Response:
+    """The caller's account, workspaces, usage and limits."""
+    identity, principal = request.app[IDENTITY], principal_of(request)
+    account = await identity.accounts.get(principal.account)
+    if account is None:
+        raise Unauthorized("token_revoked")
+    keys = await identity.accounts.keys(account.id)
+    listed_max = identity.settings.workspaces_listed_max
+    workspaces = await identity.grants.workspaces(account.id, listed_max)
+    usage = await identity.grants.usage(account.id)
+    own = next((key.key for key in keys if key.device == principal.device), b"")
+    return reply(
+        schema.Me(
+            success=True,
+            id=account.id,
+            user_id=account.id,
+            public_key=encode_base58(own),
+            email=account.email_hint,
+            is_admin=account.is_admin,
+            created_at=account.created_at.isoformat(),
+            device_id=principal.device or "",
+            default_workspace_id=account.default_workspace,
+            workspaces=[_own_workspace(each, account.default_workspace) for each in workspaces],
+            subscriptions=[],
+            entitlements=[],
+            usage=_usage(usage),
+            limits=_limits(identity.settings),
+        )
+    )
+
+
+def _key_verified(request: web.Request, done: LoggedIn) -> schema.KeyVerified:
+    return schema.KeyVerified(
+        success=True,
+        verified=True,
+        approval_required=False,
+        access_token=done.pair.access,
+        refresh_token=done.pair.refresh,
+        server_public_key=request.app[IDENTITY].keyring.identity.public_text,
+        server_signature=done.server_signature,
+        signed_server_challenge=done.server_signature,
+        user_id=done.account.id,
+        workspace_id=done.account.default_workspace,
+        is_admin=done.account.is_admin,
+    )
+
+
+def _session_verified(request: web.Request, done: LoggedIn) -> schema.SessionVerified:
+    identity = request.app[IDENTITY]
+    return schema.SessionVerified(
+        success=True,
+        access_token=done.pair.access,
+        refresh_token=done.pair.refresh,
+        server_public_key=identity.keyring.identity.public_text,
+        server_signature=done.server_signature,
+        signed_server_challenge=done.server_signature,
+        server_name=identity.settings.name,
+        server_url=identity.hosts.public_url,
+        user_id=done.account.id,
+        workspace_id=done.account.default_workspace,
+        is_admin=done.account.is_admin,
+    )
+
+
+def _own_workspace(workspace: Workspace, default: str) -> schema.OwnWorkspace:
+    return schema.OwnWorkspace(
+        id=workspace.id,
+        workspace_id=workspace.id,
+        title=workspace.title,
+        role=workspace.role.word,
+        is_default=workspace.id == default,
+        created_at=workspace.created_at.isoformat(),
+    )
+
+
+def _usage(usage: Usage) -> schema.Usage:
+    return schema.Usage(
+        workspaces=usage.workspaces, documents=usage.documents, bytes=usage.log_bytes
+    )
+
+
+def _limits(settings: Settings) -> schema.Limits:
+    return schema.Limits(
+        document_bytes_max=settings.document_bytes_max,
+        update_bytes_max=settings.update_bytes_max,
+        documents_per_connection_max=settings.documents_per_connection_max,
+        keys_max=settings.keys_per_account_max,
+        sessions_max=settings.logins_per_account_max,
+    )

@@ -1,0 +1,186 @@
+"""Bodies of requests and replies, field for field as the API page spells them.
+
+`verify_session` and `refresh_token` speak camelCase, `verify_key` snake_case: the page does so.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class Instance(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Reply of GET /api/."""
+
+    status: str
+    version: str
+    public_key: str
+    name: str
+    public_url: str
+    selfhosted: bool
+    is_admin: bool | None = None
+    """Only for those who are logged in."""
+
+
+class Part(msgspec.Struct):
+    """One part of the server, and whether it works: `ok` or `down`."""
+
+    status: str
+
+
+class Diagnostics(msgspec.Struct):
+    """Low-level counters, for people who look into a problem."""
+
+    realtime: dict[str, Any]
+
+
+class Health(msgspec.Struct, kw_only=True):
+    """Reply of GET /api/health; with 503 when the database is down."""
+
+    status: str
+    server: Part
+    database: Part
+    version: str
+    name: str
+    public_url: str
+    public_key: str
+    diagnostics: Diagnostics
+
+
+class SyncHealth(msgspec.Struct, kw_only=True):
+    """Reply of GET /sync/health."""
+
+    status: str
+    version: str
+
+
+class CreateSession(msgspec.Struct, kw_only=True):
+    """Body of POST /api/auth/create_session."""
+
+    public_key: str
+    email: str | None = None
+
+
+class SessionCreated(msgspec.Struct, kw_only=True):
+    """Reply of POST /api/auth/create_session."""
+
+    success: bool
+    challenge: str
+
+
+class VerifySession(msgspec.Struct, kw_only=True):
+    """Body of POST /api/auth/verify_session."""
+
+    public_key: str
+    message: str
+    signature: str
+    server_challenge: str | None = None
+    email: str | None = None
+    setup_code: str | None = None
+    """Ours: the code that makes the first account of a public server its administrator."""
+
+
+class SessionVerified(msgspec.Struct, kw_only=True):
+    """Reply of POST /api/auth/verify_session."""
+
+    success: bool
+    access_token: str = msgspec.field(name="accessToken")
+    refresh_token: str = msgspec.field(name="refreshToken")
+    server_public_key: str
+    server_signature: str | None
+    signed_server_challenge: str | None
+    """The same signature; the page does not name the field, so it stands under both names."""
+    server_name: str
+    server_url: str
+    user_id: str
+    workspace_id: str
+    is_admin: bool
+
+
+class VerifyKey(msgspec.Struct, kw_only=True):
+    """Body of POST /api/auth/verify_key."""
+
+    public_key: str
+    signed_message: str
+    message: str
+    server_challenge: str | None = None
+    setup_code: str | None = None
+
+
+class KeyVerified(msgspec.Struct, kw_only=True):
+    """Reply of POST /api/auth/verify_key for an approved account."""
+
+    success: bool
+    verified: bool
+    approval_required: bool
+    access_token: str
+    refresh_token: str
+    server_public_key: str
+    server_signature: str | None
+    signed_server_challenge: str | None
+    user_id: str
+    workspace_id: str
+    is_admin: bool
+
+
+class KeyPending(msgspec.Struct, kw_only=True):
+    """Reply of POST /api/auth/verify_key for an account that waits for approval: no tokens."""
+
+    success: bool
+    verified: bool
+    approval_required: bool
+
+
+class Renewed(msgspec.Struct, kw_only=True, rename="camel"):
+    """Reply of POST /api/auth/refresh_token."""
+
+    success: bool
+    access_token: str
+    refresh_token: str
+
+
+class OwnWorkspace(msgspec.Struct, kw_only=True):
+    """One workspace in the reply of POST /api/me."""
+
+    id: str
+    workspace_id: str
+    title: str
+    role: str
+    is_default: bool
+    created_at: str
+
+
+class Usage(msgspec.Struct, kw_only=True):
+    """What the account's own workspaces hold."""
+
+    workspaces: int
+    documents: int
+    bytes: int
+
+
+class Limits(msgspec.Struct, kw_only=True):
+    """The bounds that a client of this account meets."""
+
+    document_bytes_max: int
+    update_bytes_max: int
+    documents_per_connection_max: int
+    keys_max: int
+    sessions_max: int
+
+
+class Me(msgspec.Struct, kw_only=True):
+    """Reply of POST /api/me."""
+
+    success: bool
+    id: str
+    user_id: str
+    public_key: str
+    email: str
+    is_admin: bool
+    created_at: str
+    device_id: str
+    default_workspace_id: str
+    workspaces: list[OwnWorkspace]
+    subscriptions: list[dict[str, Any]]
+    entitlements: list[dict[str, Any]]
+    usage: Usage
+    limits: Limits

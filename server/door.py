@@ -1,0 +1,54 @@
+"""What every request passes on its way in, and every response on its way out.
+
+In: is the request for one of our hosts? Out: errors are worded by the adapter of the route,
+`Referrer-Policy` keeps URLs with tokens from leaking to other sites, CORS headers go on the routes
+of adapters that allow other origins, and on every 404 below /api.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from server import cors
+from server.adapter import TABLE, mounted
+from server.cors import Cors
+from server.errors import Fault, Handler, faults_to_responses
+from server.hosts import HOSTS
+
+_API = "/api/"
+
+
+def setup_http(app: web.Application) -> None:
+    """Give an application the door. It needs HOSTS, IDENTIFY and LIMITS before it serves."""
+    app[TABLE] = {}
+    app.middlewares.append(faults_to_responses(word))
+    app.middlewares.append(check_host)
+    app.on_response_prepare.append(finish)
+
+
+def word(request: web.Request, fault: Fault) -> dict[str, Any]:
+    """The body of an error in the words of the adapter whose route it came from."""
+    found = mounted(request)
+    return fault.body() if found is None else found.adapter.error_body(fault)
+
+
+@web.middleware
+async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what was sent to another host."""
+    request.app[HOSTS].check(request)
+    return await handler(request)
+
+
+async def finish(request: web.Request, response: web.StreamResponse) -> None:
+    """Add the headers that every response of its kind has."""
+    headers = response.headers
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    found = mounted(request)
+    if found is None:
+        if request.path.startswith(_API):
+            cors.allow(request, response)
+    elif found.adapter.cors is Cors.MIRROR:
+        cors.allow(request, response)

@@ -1,0 +1,187 @@
+"""From a token to a principal, in a few microseconds once the token was seen.
+
+A token's signature and claims are checked once. What may change, whether the account is active and
+the login not revoked, hangs on the account's version (see `server.watch`): a known token costs a
+hash and two look-ups, an unknown one a signature check and one query.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from typing import NamedTuple
+
+from aiohttp import web
+
+from auth.errors import Unauthorized
+from auth.principal import Kind, Principal, Role
+from auth.tokens import Claims, Tokens
+from server.cache import Cache
+from server.hosts import Hosts
+from server.watch import ACCOUNT, Watch
+from storage.credentials import Credentials, Standing
+
+
+class Credential(NamedTuple):
+    """What the worth of a token depends on: its account, and its login or its own id."""
+
+    account: str
+    family: str | None
+    token: str
+    issued_at: float
+
+
+class _Known:
+    """A token that was verified: what it says, and whom it made of that at last."""
+
+    __slots__ = ("claims", "credential", "principal", "standing")
+
+    def __init__(self, claims: Claims, credential: Credential) -> None:
+        self.claims = claims
+        self.credential = credential
+        self.standing: Standing | None = None
+        self.principal: Principal | None = None
+
+
+class Identify:
+    """Says who is asking, whatever kind of token is shown."""
+
+    def __init__(
+        self,
+        *,
+        tokens: Tokens,
+        credentials: Credentials,
+        watch: Watch,
+        hosts: Hosts,
+        entries_max: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._tokens = tokens
+        self._credentials = credentials
+        self._hosts = hosts
+        self._clock = clock
+        self._entries_max = entries_max
+        self._known: dict[bytes, _Known] = {}
+        self._standings: Cache[Credential, Standing] = Cache(
+            watch, ACCOUNT, self._load, lambda credential: credential.account, entries_max
+        )
+
+    async def from_token(self, token: str) -> Principal:
+        """Who a token speaks for; raises Unauthorized, or Unavailable with the database away."""
+        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        known = self._known.get(digest)
+        if known is not None:
+            principal = known.principal
+            if (
+                principal is not None
+                and self._standings.peek(known.credential) is known.standing
+                and not principal.is_expired(self._clock())
+            ):
+                return principal
+        return await self._identify(token, digest)
+
+    async def from_request(self, request: web.Request, *, query_token: bool = False) -> Principal:
+        """Who a request's bearer token, or its `?token=` where that counts, speaks for."""
+        return await self.from_token(bearer_of(request, query_token=query_token))
+
+    async def holds(self, principal: Principal) -> bool:
+        """Whether the account still stands, and the login or token was not revoked since."""
+        try:
+            standing = await self._standings.get(_credential_of(principal))
+        except Unauthorized:
+            return False
+        return standing.is_live
+
+    def remote(self, request: web.BaseRequest) -> str:
+        """The address of the client, as the trusted proxies give it."""
+        return self._hosts.remote(request)
+
+    def prune(self) -> None:
+        """Forget what nobody used for a while, and tokens that have expired."""
+        self._standings.prune()
+        now = self._clock()
+        for digest, known in list(self._known.items()):
+            if known.credential not in self._standings or now >= known.claims.expires_at:
+                del self._known[digest]
+
+    async def _identify(self, token: str, digest: bytes) -> Principal:
+        now = self._clock()
+        known = self._known.get(digest)
+        if known is None or now >= known.claims.expires_at:
+            claims = self._tokens.verify(token, now)
+            known = _Known(claims, Credential(claims.sub, claims.fam, claims.jti, claims.iat))
+        standing = await self._standings.get(known.credential)
+        if not standing.is_live:
+            raise Unauthorized("token_revoked")
+        principal = _principal(known.claims, standing)
+        known.standing, known.principal = standing, principal
+        self._known[digest] = known
+        if len(self._known) > self._entries_max:
+            del self._known[next(iter(self._known))]
+        return principal
+
+    async def _load(self, credential: Credential) -> tuple[Standing, int]:
+        if credential.family is not None:
+            standing = await self._credentials.standing_of_login(
+                credential.account, credential.family
+            )
+        else:
+            standing = await self._credentials.standing_of_document_token(
+                credential.account, credential.token, credential.issued_at
+            )
+        if standing is None:
+            raise Unauthorized("token_revoked")
+        return standing, standing.auth_version
+
+
+def bearer_of(request: web.Request, *, query_token: bool = False) -> str:
+    """The token in a request; Unauthorized when there is none, or more than one."""
+    headers = request.headers.getall("Authorization", [])
+    if len(headers) > 1:
+        raise Unauthorized("token_invalid")
+    if headers:
+        scheme, _, token = headers[0].partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthorized("token_invalid")
+        return token.strip()
+    found = request.query.getall("token", []) if query_token else []
+    if len(found) > 1:
+        raise Unauthorized("token_invalid")
+    if not found or not found[0]:
+        raise Unauthorized("token_missing")
+    return found[0]
+
+
+def _principal(claims: Claims, standing: Standing) -> Principal:
+    if claims.typ is Kind.ACCESS:
+        return Principal(
+            kind=Kind.ACCESS,
+            account=claims.sub,
+            device=standing.device,
+            family=claims.fam,
+            token=claims.jti,
+            issued_at=claims.iat,
+            expires_at=claims.expires_at,
+            is_admin=standing.is_admin,
+            default_workspace=standing.default_workspace,
+        )
+    return Principal(
+        kind=Kind.DOCUMENT,
+        account=claims.sub,
+        token=claims.jti,
+        issued_at=claims.iat,
+        expires_at=claims.expires_at,
+        role_max=Role.of(claims.role or ""),
+        document=claims.doc,
+        document_scope=claims.scope,
+        document_name=claims.name,
+        display=claims.dsp,
+    )
+
+
+def _credential_of(principal: Principal) -> Credential:
+    return Credential(principal.account, principal.family, principal.token, principal.issued_at)
+
+
+IDENTIFY = web.AppKey("identify", Identify)

@@ -1,0 +1,146 @@
+"""Everything about who is asking, put together: keys, tokens, accounts, rights, and their watch.
+
+identity = Identity(settings, pool, documents)
+identity.install(app)          # the keys that routes look up
+await identity.start()         # the watch, the clearing away; prints the setup code if needed
+identity.hosts.listening_on(port)
+await identity.stop()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from auth.registration import setup_code
+from auth.tokens import Tokens
+from server.hosts import HOSTS, Hosts
+from server.identify import IDENTIFY, Identify
+from server.keyring import Keyring, open_keyring
+from server.limits import LIMITS, Limit
+from server.logins import Logins
+from server.rights import RIGHTS, Rights
+from server.settings import Settings
+from server.watch import Watch
+from storage.accounts import Accounts
+from storage.credentials import Credentials
+from storage.documents import Documents
+from storage.errors import StorageError
+from storage.grants import Grants
+from storage.pool import Pool
+
+log = logging.getLogger("plait.identity")
+
+SWEEP_S = 60.0
+"""Seconds between two clearings of expired credentials and unused memory."""
+
+
+class Identity:
+    """The part of a server that knows people."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        documents: Documents,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self._clock = clock
+        self.keyring: Keyring = open_keyring(settings)
+        self.hosts = Hosts(settings)
+        self.accounts = Accounts(pool)
+        self.credentials = Credentials(pool)
+        self.grants = Grants(pool)
+        self.tokens = Tokens(self.keyring.signing, self.keyring.identity.public_text)
+        self.watch = Watch(self.grants.moved, period_s=settings.rights_poll_s)
+        self.limits = {"auth": Limit(settings.login_attempts_per_minute, time.monotonic)}
+        self.identify = Identify(
+            tokens=self.tokens,
+            credentials=self.credentials,
+            watch=self.watch,
+            hosts=self.hosts,
+            entries_max=settings.rights_cache_max,
+            clock=clock,
+        )
+        self.rights = Rights(
+            identify=self.identify,
+            grants=self.grants,
+            documents=documents,
+            watch=self.watch,
+            entries_max=settings.rights_cache_max,
+            clock=clock,
+        )
+        self.logins = Logins(
+            settings=settings,
+            keyring=self.keyring,
+            hosts=self.hosts,
+            tokens=self.tokens,
+            accounts=self.accounts,
+            credentials=self.credentials,
+            clock=clock,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def install(self, app: web.Application) -> None:
+        """Put into an application what its routes look up."""
+        app[IDENTITY] = self
+        app[HOSTS] = self.hosts
+        app[IDENTIFY] = self.identify
+        app[RIGHTS] = self.rights
+        app[LIMITS] = self.limits
+
+    async def start(self) -> None:
+        """Look at all versions once, then keep looking; say how to become the administrator."""
+        await self.watch.look()
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self.watch.run(), name="watch rights"),
+            loop.create_task(self._sweep(), name="sweep credentials"),
+        ]
+        if self._needs_code() and not await self.accounts.has_administrator():
+            code = setup_code(self.keyring.signing)
+            sys.stderr.write(
+                f"This server has no administrator yet. Log in with the setup code {code}\n"
+                "(field setup_code of the login) to become it.\n"
+            )
+            sys.stderr.flush()
+
+    async def stop(self) -> None:
+        """End what runs in the background."""
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+
+    async def sweep(self) -> None:
+        """Remove what has expired from the database, and from memory what nobody uses."""
+        self.identify.prune()
+        self.rights.prune()
+        most = self.settings.sweep_rows_max
+        pending_s = self.settings.accounts_pending_s
+        removed = most
+        while removed >= most:
+            removed = await self.credentials.sweep(self._clock(), pending_s=pending_s, most=most)
+
+    def _needs_code(self) -> bool:
+        return not self.settings.is_loopback() or self.settings.registration == "closed"
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            try:
+                await self.sweep()
+            except StorageError as error:
+                log.warning("expired credentials are not removed yet: %s", error)
+
+
+IDENTITY = web.AppKey("identity", Identity)

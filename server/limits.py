@@ -1,0 +1,53 @@
+"""How often one address may ask: a bucket of tokens for each, in bounded memory."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Callable
+
+from aiohttp import web
+
+from server.errors import TooManyRequests
+
+ADDRESSES_MAX = 10_000
+"""Addresses remembered per limit; the one seen longest ago is forgotten first."""
+
+
+class Limit:
+    """So many requests a minute from one address; the first minute's may come at once."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
+        assert per_minute > 0
+        self._most = float(per_minute)
+        self._per_s = per_minute / 60
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, address: str) -> None:
+        """Count one request; raises TooManyRequests with the time until the next is allowed."""
+        whole = network_of(address)
+        now = self._clock()
+        left, at = self._buckets.pop(whole, (self._most, now))
+        left = min(self._most, left + max(0.0, now - at) * self._per_s)
+        allowed = left >= 1
+        self._buckets[whole] = (left - 1 if allowed else left, now)
+        if len(self._buckets) > ADDRESSES_MAX:
+            self._buckets.popitem(last=False)
+        if not allowed:
+            raise TooManyRequests((1 - left) / self._per_s)
+
+
+def network_of(address: str) -> str:
+    """What counts as one address: a /64 of IPv6 is one household, and any of it can be used."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 6:
+        return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)
+    return address
+
+
+LIMITS = web.AppKey("limits", dict[str, Limit])
+"""The limits by name; a route's policy says which one holds for it."""

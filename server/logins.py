@@ -1,0 +1,192 @@
+"""Logging in: a signed challenge becomes a pair of tokens, a refresh token the next pair.
+
+Cheap checks come first: shape, then the seal of the challenge, then the signature. Only a caller
+who has really signed a challenge of ours reaches the database.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from auth.challenge import NONCE_BYTES, Challenges, read_server_challenge
+from auth.errors import AccountDisabled, ApprovalRequired, Unauthorized
+from auth.keys import encode_base58, read_public_key, read_signature, verify
+from auth.refresh import SECRET_BYTES, RefreshTokens, digest
+from auth.registration import Admission, admit, code_fits, effective_mode
+from auth.tokens import Tokens
+from crdt.ids import make_ulid
+from server.hosts import Hosts
+from server.keyring import Keyring
+from server.settings import Settings
+from storage.accounts import Account, Accounts, Newcomer
+from storage.credentials import Credentials
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """What a caller sends to log in, still as text."""
+
+    public_key: str
+    message: str
+    signature: str
+    server_challenge: str | None = None
+    email: str = ""
+    setup_code: str | None = None
+    is_local: bool = False
+    """Whether the request came straight from this machine (see `Hosts.is_local`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """An access token and the refresh token for the next one."""
+
+    access: str
+    refresh: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedIn:
+    """A login that succeeded."""
+
+    account: Account
+    device: str
+    pair: Pair
+    server_signature: str | None
+    """Base58 signature of the identity key over the caller's `server_challenge`."""
+
+
+class Logins:
+    """The login of one server."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        keyring: Keyring,
+        hosts: Hosts,
+        tokens: Tokens,
+        accounts: Accounts,
+        credentials: Credentials,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._keyring = keyring
+        self._hosts = hosts
+        self._tokens = tokens
+        self._accounts = accounts
+        self._credentials = credentials
+        self._clock = clock
+        self._refresh = RefreshTokens(keyring.signing.derive("refresh-token"))
+        self._secret = keyring.signing.derive("login-challenge")
+
+    def challenge(self, public_key: str) -> str:
+        """A text to sign; the same for known and unknown keys, and nothing is stored for it."""
+        key = read_public_key(public_key)
+        return self._challenges().issue(key, self._clock(), secrets.token_bytes(NONCE_BYTES))
+
+    async def log_in(self, attempt: Attempt) -> LoggedIn:
+        """Check a signed challenge, make the account if registration allows, open a login.
+
+        Raises BadCredential (shape), Unauthorized (challenge or signature), ApprovalRequired,
+        AccountDisabled, RegistrationClosed, RegistrationFull.
+        """
+        key = read_public_key(attempt.public_key)
+        signatures = read_signature(attempt.signature)
+        asked = attempt.server_challenge
+        to_sign = None if asked is None else read_server_challenge(asked)
+        signed = self._challenges().check(attempt.message, key, self._clock())
+        if not verify(key, attempt.message.encode(), signatures):
+            raise Unauthorized("signature_invalid")
+        login = await self._accounts.login(key, signed.digest, signed.expires_at)
+        if not login.is_fresh:
+            raise Unauthorized("challenge_used")
+        if login.account is None or login.device is None:
+            account, device = await self._register(key, attempt)
+        else:
+            account, device = login.account, login.device
+        if account.state == "pending":
+            raise ApprovalRequired
+        if account.state != "active":
+            raise AccountDisabled
+        return LoggedIn(
+            account=account,
+            device=device,
+            pair=await self._open(account, device),
+            server_signature=self._sign(to_sign),
+        )
+
+    async def renew(self, refresh_token: str) -> Pair:
+        """The next pair for a refresh token; Unauthorized when it is not good (any more)."""
+        shown = self._refresh.read(refresh_token)
+        now = self._clock()
+        following = self._refresh.mint(shown.family, secrets.token_bytes(SECRET_BYTES))
+        renewed = await self._credentials.renew(
+            shown,
+            digest(following),
+            now=now,
+            expires_at=now + self._settings.refresh_token_s,
+            grace_s=self._settings.refresh_grace_s,
+        )
+        return Pair(access=self._access(renewed.account, renewed.family), refresh=following)
+
+    def _challenges(self) -> Challenges:
+        # Made anew because the public URL is known only once the server listens.
+        server = self._hosts.public_url.partition("://")[2]
+        return Challenges(self._secret, server, self._settings.challenge_s)
+
+    async def _register(self, key: bytes, attempt: Attempt) -> tuple[Account, str]:
+        mode = effective_mode(self._settings.registration, is_loopback=attempt.is_local)
+        fits = code_fits(self._keyring.signing, attempt.setup_code)
+
+        def decide(has_administrator: bool) -> Admission:  # noqa: FBT001 (the store asks it so)
+            return admit(
+                mode,
+                has_administrator=has_administrator,
+                is_loopback=attempt.is_local,
+                code_fits=fits,
+            )
+
+        newcomer = Newcomer(
+            account=self._id(),
+            workspace=self._id(),
+            device=self._id(),
+            key=key,
+            # A hint for people; what cannot be shown cannot help them.
+            email_hint="".join(c for c in attempt.email if c.isprintable()),
+        )
+        return await self._accounts.register(newcomer, decide, self._settings.accounts_pending_max)
+
+    async def _open(self, account: Account, device: str) -> Pair:
+        family = self._id()
+        refresh = self._refresh.mint(family, secrets.token_bytes(SECRET_BYTES))
+        now = self._clock()
+        await self._credentials.open(
+            account=account.id,
+            device=device,
+            family=family,
+            digest=digest(refresh),
+            now=now,
+            expires_at=now + self._settings.refresh_token_s,
+            most=self._settings.logins_per_account_max,
+        )
+        return Pair(access=self._access(account.id, family), refresh=refresh)
+
+    def _access(self, account: str, family: str) -> str:
+        return self._tokens.mint_access(
+            account=account,
+            family=family,
+            now=self._clock(),
+            lifetime_s=self._settings.access_token_s,
+            random_bytes=secrets.token_bytes(16),
+        )
+
+    def _sign(self, to_sign: bytes | None) -> str | None:
+        if to_sign is None:
+            return None
+        return encode_base58(self._keyring.identity.sign(to_sign))
+
+    def _id(self) -> str:
+        return make_ulid(int(self._clock() * 1000), secrets.token_bytes(10))
