@@ -31,7 +31,7 @@ from crdt.merging import (
     state_vector_of,
     waits,
 )
-from crdt.outline import outline
+from crdt.outline import covers, outline
 from crdt.pending import NEWS_BYTES, TURN_BYTES, Pendings
 from crdt.replica import Replica
 
@@ -65,8 +65,8 @@ class Document:
         self._replica = Replica(client_id)
         self._bounds = bounds
         self._pendings = Pendings(bounds)
-        self._turn: bytes | list[bytes] = EMPTY_UPDATE
-        """What the last turn brought: one update, or several that are merged if anybody asks."""
+        self._turn: list[bytes] = []
+        """What the last turn brought, to be merged if anybody asks."""
 
     @classmethod
     def rebuild(
@@ -102,24 +102,24 @@ class Document:
         """
         if self._pendings.full:
             return self._apply_where_none_may_wait(updates)
-        observe = len(updates) >= _OBSERVED_FROM
         waiting = len(self._pendings)
         before = self._replica.state if waiting else None
+        observe = waiting > 0 or len(updates) >= _OBSERVED_FROM
         results, news = self._apply(updates, observe=observe)
         if observe:
-            self._turn = [news or EMPTY_UPDATE, *self._pendings.updates()[waiting:]]
+            self._turn = [*([news] if news else ()), *self._pendings.updates()[waiting:]]
         else:
             self._turn = _accepted(updates, results)
         if self._pendings and before != self._replica.state and self._pendings.allow(TURN_BYTES):
-            self._settle_once()
+            self._turn += self._settle_once()
         return results
 
     @property
     def turn_update(self) -> bytes:
-        """One update for all that the last `apply_turn` accepted, what waits included."""
-        if not isinstance(self._turn, bytes):
-            self._turn = merge(self._turn)
-        return self._turn
+        """One update for all that the last `apply_turn` accepted or that stopped waiting by it."""
+        if len(self._turn) != 1:
+            self._turn = [merge(self._turn)]
+        return self._turn[0]
 
     def apply_observed(self, update: bytes) -> bytes | None:
         """Apply a checked update in a transaction of its own; answers what was new, or None.
@@ -138,7 +138,7 @@ class Document:
         if error is not None:
             raise error
         if news is not None and self._pendings and self._pendings.allow(NEWS_BYTES):
-            self._settle_once()
+            news = merge([news, *self._settle_once()])
         return news
 
     def edit(self, change: Callable[["pycrdt.Doc[Any]"], None]) -> bytes | None:
@@ -204,33 +204,37 @@ class Document:
         rest = difference(update, state)
         return rest == EMPTY_UPDATE or not waits(rest, state)
 
-    def settle(self) -> bool:
-        """Try what waits until nothing moves; answers whether anything went.
+    def settle(self) -> bytes | None:
+        """Try what waits until nothing moves; answers an update for all that went, or None.
 
         Turns and handshakes do a bounded part of it by themselves; a tick may call this.
         """
-        went = False
-        while self._pendings and (
-            self._settle_once(merged=True) or self._settle_once(merged=False)
-        ):
-            went = True
-        return went
+        news: list[bytes] = []
+        waiting = -1
+        while self._pendings and waiting != len(self._pendings):
+            waiting = len(self._pendings)
+            news += self._settle_once()
+            if waiting == len(self._pendings):
+                news += self._settle_once(merged=False)
+        return merge(news) if news else None
 
-    def _settle_once(self, *, merged: bool = True) -> bool:
-        """Apply again all that waits; answers whether any of it went.
+    def _settle_once(self, *, merged: bool = True) -> list[bytes]:
+        """Apply again all that waits; answers an update for what went by it, or nothing.
 
         Merged into one update first, because pycrdt takes up some sets only so: of 100 complete
         sets applied in shuffled order 93 stayed incomplete, and this completed all of them.
         """
         waiting = self._pendings.updates()
-        self._replica.transact([self._pendings.merged()] if merged else waiting, observe=False)
+        _, news, _ = self._replica.transact(
+            [self._pendings.merged()] if merged else waiting, observe=True
+        )
         went = []
         for update in waiting:
             with suppress(UpdateError):
                 if self.integrated(update):
                     went.append(update)
         self._pendings.remove(went)
-        return bool(went)
+        return [news] if news else []
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -264,6 +268,20 @@ class Document:
     def encode(self) -> bytes:
         """The whole document as one update, with all that waits here."""
         return self.diff(EMPTY_STATE)
+
+    def contains(self, update: bytes) -> bool:
+        """Whether an update would change nothing, its deletions included.
+
+        Raises UpdateError if the bytes are not an update.
+        """
+        state = self._replica.state
+        rest = difference(update, state)
+        if rest[0] != 0:
+            return False
+        if rest == EMPTY_UPDATE:
+            return True
+        deletions = self.diff(state)
+        return rest == deletions or covers(outline(deletions).deletes, outline(rest).deletes)
 
 
 def _accepted(updates: Sequence[bytes], results: list[UpdateError | None]) -> list[bytes]:

@@ -16,6 +16,8 @@ Nothing here recurses, and nothing is reserved from a number that the update mer
 hostile bytes cost time in proportion to their length. About 1 us a struct.
 """
 
+from bisect import bisect_right
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -63,6 +65,23 @@ def outline(update: bytes, bounds: Bounds = BOUNDS) -> Outline:
     if scan.at != len(update):
         raise UpdateError("trailing")
     return Outline(scan.ranges, scan.deletes, scan.needs(), delete_set_at)
+
+
+def covers(known: Iterable[Range], parts: Iterable[Range]) -> bool:
+    """Whether all clocks of `parts` lie in `known`."""
+    owned: dict[int, list[tuple[int, int]]] = {}
+    for client, low, high in sorted(known):
+        joined = owned.setdefault(client, [])
+        if joined and joined[-1][1] >= low:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], high))
+        else:
+            joined.append((low, high))
+    for client, low, high in parts:
+        joined = owned.get(client, [])
+        at = bisect_right(joined, (low, CLOCK_MAX)) - 1
+        if low < high and (at < 0 or joined[at][1] < high):
+            return False
+    return True
 
 
 class _Scan:

@@ -12,6 +12,7 @@ import pycrdt
 
 from crdt.bounds import BOUNDS, Bounds
 from crdt.errors import UpdateError, WireError
+from crdt.merging import decode_state_vector
 from crdt.outline import Outline, Range, outline
 from crdt.wire.lib0 import read_var_bytes
 
@@ -81,6 +82,11 @@ def delete_ranges(update: bytes) -> list[Range]:
 def client_ids(update: bytes) -> set[int]:
     """The clients whose structs an update brings: whose work it is, not what it deletes."""
     return {client for client, _, _ in outline(update).ranges}
+
+
+def vector_clients(state_vector: bytes) -> set[int]:
+    """The clients that a state vector knows. Raises UpdateError if it is none."""
+    return set(decode_state_vector(state_vector))
 
 
 def _is_plain(update: bytes, bounds: Bounds) -> bool:
