@@ -25,6 +25,7 @@ from crdt.effects import Session
 from crdt.errors import DocumentBroken, UpdateError
 from crdt.events import CHECKED, EDIT, PUSH, Drained, Loaded, Remote, Ticked
 from crdt.room import Phase, Room
+from server.errors import Busy
 from server.live import LiveRoom, Member
 from server.workers import WorkerDied
 from storage.errors import StorageError
@@ -43,15 +44,6 @@ if TYPE_CHECKING:
     from storage.log import Flusher
 
 log = logging.getLogger("plait.documents")
-
-
-class Busy(Exception):
-    """The document cannot be served now; try again in `retry_after_s` seconds (503)."""
-
-    def __init__(self, reason: str, retry_after_s: int = 2) -> None:
-        super().__init__(f"not available now: {reason}")
-        self.reason = reason
-        self.retry_after_s = retry_after_s
 
 
 class Caller(Member):
@@ -134,7 +126,7 @@ class Documents:
             room = Room(
                 self.bounds,
                 client_id=secrets.randbits(32),
-                awareness=Awareness(self.bounds, timeout_s=settings.awareness_timeout_s),
+                awareness=Awareness(self.bounds, silence_s=settings.awareness_timeout_s),
             )
             live = self._rooms[record.id] = LiveRoom(self, record, room)
             live.idle_since = self.turns.clock()

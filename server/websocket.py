@@ -155,6 +155,8 @@ class WebSocketProtocol(asyncio.Protocol):
                 self._frame(head, unmask(data, body, stop, data[body - 4 : body]))
             at = stop
         if at < end and not self.closing:
+            if end - at > 1 and not self._acceptable(data[at], data[at + 1], data[at + 1] & 127):
+                return
             self._keep(data[at:], 6)
 
     def _keep(self, rest: bytes, need: int) -> None:

@@ -7,11 +7,14 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aiohttp import web
+
 from crdt.bounds import Bounds
 from server.outbox import Outbox
 from server.websocket import WebSocketProtocol
 
 if TYPE_CHECKING:
+    from auth.tokens import Tokens
     from server.documents import Documents
     from server.identify import Identify
     from server.live import Member
@@ -68,6 +71,7 @@ class Realtime:
     documents: Documents
     identify: Identify
     rights: Rights
+    tokens: Tokens
     metrics: Metrics
     turns: Turns
     connections: set[Connection] = field(default_factory=set)
@@ -91,6 +95,9 @@ class Realtime:
         self.tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("background task %s failed", task.get_name(), exc_info=task.exception())
+
+
+REALTIME = web.AppKey("realtime", Realtime)
 
 
 class Connection(WebSocketProtocol):

@@ -10,16 +10,18 @@ from aiohttp import web
 from auth.errors import Unauthorized
 from auth.principal import Role
 from crdt.ids import DocumentName
-from server.documents import Busy
+from server.adapter import SOCKET, Routes
+from server.errors import Busy, NotFound, TooManyRequests
+from server.hosts import HOSTS
 from server.realtime import upgrade
-from server.realtime.connection import Realtime
+from server.realtime.connection import REALTIME, Realtime
 from server.realtime.hocuspocus import HocuspocusConnection
 from server.realtime.y import YConnection, YSweetConnection
 
 if TYPE_CHECKING:
     from auth.principal import Principal
 
-REALTIME = web.AppKey("realtime", Realtime)
+ROUTES = Routes()
 
 _TOKEN_PREFIXES = ("yauth-", "plait-")
 
@@ -58,13 +60,14 @@ def _admission(realtime: Realtime, remote: str) -> None:
         raise Busy("too many connections")
     if realtime.pending_of(remote) >= settings.connections_per_address_max:
         realtime.metrics.refuse("address-full")
-        raise web.HTTPTooManyRequests(text="too many connections", headers={"Retry-After": "10"})
+        raise TooManyRequests(10)
 
 
+@ROUTES.get("/ws", access=SOCKET)
 async def hocuspocus(request: web.Request) -> web.StreamResponse:
     """GET /ws: one socket, many documents, each with its token in a frame."""
     realtime = request.app[REALTIME]
-    remote = realtime.identify.remote(request)
+    remote = request.app[HOSTS].remote(request)
     _admission(realtime, remote)
     key = upgrade.accept_key(request)
     token, subprotocol = credential(request)
@@ -86,10 +89,11 @@ def document_of(request: web.Request) -> str:
     return unquote(request.rel_url.raw_path[len(prefix) :], errors="strict")
 
 
+@ROUTES.get("/ws/{document:.+}", access=SOCKET)
 async def y_websocket(request: web.Request) -> web.StreamResponse:
     """GET /ws/{document}: the document is created in the caller's workspace if it is new."""
     realtime = request.app[REALTIME]
-    remote = realtime.identify.remote(request)
+    remote = request.app[HOSTS].remote(request)
     _admission(realtime, remote)
     key = upgrade.accept_key(request)
     token, subprotocol = credential(request)
@@ -125,13 +129,14 @@ async def _enter(  # noqa: PLR0913 - what a handshake has found out, handed on o
     return taken
 
 
+@ROUTES.get("/d/{document}/ws/{again}", access=SOCKET)
 async def y_sweet(request: web.Request) -> web.StreamResponse:
     """GET /d/{document}/ws/{document}: a Y-Sweet client with its document token."""
     realtime = request.app[REALTIME]
-    remote = realtime.identify.remote(request)
+    remote = request.app[HOSTS].remote(request)
     _admission(realtime, remote)
     if request.match_info["document"] != request.match_info["again"]:
-        raise web.HTTPNotFound(text="the two document ids of the path differ")
+        raise NotFound
     key = upgrade.accept_key(request)
     token, subprotocol = credential(request)
     if token is None:

@@ -86,6 +86,8 @@ def take_over(
     transport.set_protocol(connection)
     settings = connection.realtime.settings
     transport.set_write_buffer_limits(high=settings.outbox_bytes_max // 4)
+    # First, or it would close the transport on its way out.
+    former.transport = None
     former.connection_lost(None)
     if not transport.is_reading():
         transport.resume_reading()

@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
@@ -19,16 +19,21 @@ from auth.errors import Forbidden
 from auth.grants import document_role
 from auth.principal import Role
 from crdt.ids import DocumentName, make_ulid
-from server.errors import ApiError
-from server.http import read_body, reply
-from server.realtime.routes import REALTIME
+from server.adapter import ACCOUNT, DOCUMENT, Routes, principal_of
+from server.documents import DOCUMENTS
+from server.errors import BadBody, NotFound
+from server.hosts import HOSTS
+from server.http import read_body, read_bytes, reply
+from server.realtime.connection import REALTIME
 
 if TYPE_CHECKING:
     from auth.principal import Principal
-    from server.realtime.connection import Realtime
     from storage.documents import DocumentRecord
 
+ROUTES = Routes()
+
 _DOC_ID = re.compile(r"[A-Za-z0-9_-]{1,256}")
+_OCTETS = "application/octet-stream"
 
 
 class NewDocument(msgspec.Struct, frozen=True, rename="camel"):
@@ -61,7 +66,96 @@ class ClientToken(msgspec.Struct, frozen=True, rename="camel"):
     authorization: str
 
 
-def _doc_id(text: str) -> str:
+def _name(text: str) -> DocumentName:
     if not _DOC_ID.fullmatch(text):
-        raise ApiError(400, "bad_document_id", "a document id is letters, digits, - and _")
-    return text
+        raise NotFound
+    return DocumentName.parse(text)
+
+
+async def _find(request: web.Request, principal: Principal) -> tuple[DocumentRecord, Role]:
+    """The document of the path and the caller's role; NotFound for foreign and unknown alike."""
+    rights = request.app[REALTIME].rights
+    try:
+        name = _name(request.match_info["document"])
+        return await rights.open_document(principal, name, create=False)
+    except Forbidden:
+        raise NotFound from None
+
+
+@ROUTES.post("/doc/new", access=ACCOUNT, body=NewDocument, reply=DocumentCreated)
+async def new(request: web.Request) -> web.Response:
+    """Make a document in the caller's default workspace, or find it there."""
+    body = await read_body(request, NewDocument)
+    now_ms = int(time.time() * 1000)
+    doc_id = body.doc_id or make_ulid(now_ms, secrets.token_bytes(10))
+    if not _DOC_ID.fullmatch(doc_id):
+        raise BadBody("docId must be 1 to 256 letters, digits, - and _")
+    try:
+        record, _ = await request.app[REALTIME].rights.open_document(
+            principal_of(request), DocumentName.parse(doc_id), create=True
+        )
+    except Forbidden:
+        raise NotFound from None
+    return reply(DocumentCreated(doc_id=record.name))
+
+
+@ROUTES.post("/doc/{document}/auth", access=ACCOUNT, body=AuthRequest, reply=ClientToken)
+async def auth(request: web.Request) -> web.Response:
+    """Hand out a token that opens this document only, never above the caller's own role."""
+    app = request.app
+    realtime = app[REALTIME]
+    settings = realtime.settings
+    body = await read_body(request, AuthRequest)
+    lifetime_s = body.valid_for_seconds
+    if lifetime_s is None:
+        lifetime_s = settings.document_token_s
+    if not 1 <= lifetime_s <= settings.document_token_s_max:
+        raise BadBody(f"validForSeconds must be 1 to {settings.document_token_s_max}")
+    if body.user_id is not None and len(body.user_id) > 256:
+        raise BadBody("userId is longer than 256 letters")
+    principal = principal_of(request)
+    record, own = await _find(request, principal)
+    role = document_role(body.authorization, own)
+    token = realtime.tokens.mint_document(
+        account=principal.account,
+        document=record.id,
+        scope=record.scope,
+        name=record.name,
+        role=role,
+        now=time.time(),
+        random_bytes=secrets.token_bytes(16),
+        lifetime_s=lifetime_s,
+        display=body.user_id or "",
+    )
+    place = "/d/" + quote(record.name, safe="")
+    hosts = app[HOSTS]
+    return reply(
+        ClientToken(
+            url=f"{hosts.websocket_url}{place}/ws",
+            base_url=hosts.public_url + place,
+            doc_id=record.name,
+            token=token,
+            authorization="full" if role >= Role.EDITOR else "read-only",
+        )
+    )
+
+
+@ROUTES.get("/d/{document}/as-update", access=DOCUMENT)
+async def as_update(request: web.Request) -> web.Response:
+    """The whole document as one Yjs update (V1), of what is stored."""
+    record, _ = await _find(request, principal_of(request))
+    data = await request.app[DOCUMENTS].encoded(record)
+    return web.Response(body=data, content_type=_OCTETS, headers={"Cache-Control": "no-store"})
+
+
+@ROUTES.post("/d/{document}/update", access=DOCUMENT)
+async def update(request: web.Request) -> web.Response:
+    """Apply a Yjs update (V1): open editors see it at once; answered after the commit."""
+    documents = request.app[DOCUMENTS]
+    principal = principal_of(request)
+    record, role = await _find(request, principal)
+    if role < Role.EDITOR:
+        raise Forbidden
+    data = await read_bytes(request, documents.bounds.update_bytes_max)
+    await documents.push(record, data, account=principal.account, device=principal.device)
+    return web.Response(status=200)

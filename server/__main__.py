@@ -1,0 +1,64 @@
+"""`python -m server`: read the settings, serve until SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+from server import logs
+from server.settings import Settings
+
+log = logging.getLogger("plait")
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until told to stop; a second signal while stopping is ignored."""
+    from server.app import Server  # noqa: PLC0415 - --help must not wait for these imports
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    server = Server(settings)
+    starting = asyncio.create_task(server.start())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            return
+        await starting
+        print(f"Plait is ready at {server.address}", flush=True)  # noqa: T201 - what stdout is for
+        await stopping
+        log.info("stopping")
+    finally:
+        stopping.cancel()
+        await server.stop()
+
+
+def run() -> None:
+    """The program. Exit 0 after a clean stop, 1 when it cannot start, 2 for bad settings."""
+    settings = Settings.load(sys.argv[1:], os.environ)
+    logs.set_up(settings.log_level, settings.log_format)
+    try:
+        import uvloop  # noqa: PLC0415 - not there on every platform
+
+        factory = uvloop.new_event_loop
+    except ImportError:
+        factory = None
+    from server.app import StartError  # noqa: PLC0415
+
+    try:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(serve(settings))
+    except StartError as error:
+        log.error("%s", error)  # noqa: TRY400 - a sentence for the operator, not a traceback
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run()

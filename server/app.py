@@ -1,0 +1,204 @@
+"""The composition root: everything is put together here, started in order and stopped in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from server import operation, pages
+from server.adapter import mount
+from server.adapters import ADAPTERS
+from server.compacting import Compacting
+from server.documents import DOCUMENTS, Documents
+from server.door import setup_http
+from server.guard import Guard
+from server.health import HEALTH, Health
+from server.identity import Identity
+from server.metrics import METRICS, Metrics, MetricsCollector
+from server.outbox import Turns
+from server.realtime import DOORS, lifecycle
+from server.realtime.connection import REALTIME, Realtime
+from server.workers import Workers
+from auth.errors import BadKeyFile
+from storage.cluster import EmbeddedError
+from storage.documents import Documents as Store
+from storage.errors import StorageError
+from storage.log import Flusher
+from storage.migrate import migrate
+from storage.pool import close_pool, open_pool
+from storage.postgres import Embedded
+
+if TYPE_CHECKING:
+    from server.settings import Settings
+    from storage.pool import Pool
+
+log = logging.getLogger("plait")
+
+
+class StartError(Exception):
+    """The server cannot start; the message is a sentence for the operator."""
+
+
+class Server:
+    """One server from start to stop: `await start()`, read `address`, `await stop()`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.address = ""
+        """http://HOST:PORT that is really bound."""
+        self.app: web.Application | None = None
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Start everything; returns once connections are accepted.
+
+        Raises StartError; whatever was started by then is stopped again.
+        """
+        try:
+            await self._start()
+        except (BadKeyFile, EmbeddedError, StorageError, OSError) as error:
+            await self._stack.aclose()
+            raise StartError(str(error)) from error
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """No new joins, commits flushed, sockets told 1012, then everything closed in reverse."""
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        settings = self.settings
+        stack = self._stack
+        dsn = settings.database_url or await self._embedded()
+        pool = await open_pool(
+            dsn,
+            connections_max=settings.database_connections_max,
+            connect_s_max=settings.database_connect_s,
+            command_s_max=settings.database_command_s,
+        )
+        stack.push_async_callback(close_pool, pool)
+        await migrate(pool)
+        store = Store(pool)
+        identity = Identity(settings, pool, store)
+        realtime = await self._engine(dsn, pool, store, identity)
+        app = self.app = self._application(realtime, identity, pool)
+        await identity.start()
+        stack.push_async_callback(identity.stop)
+        await self._listen(app, realtime, identity)
+        # What was made by now lives as long as the process: no collection has to look at it.
+        gc.collect()
+        gc.freeze()
+
+    async def _embedded(self) -> str:
+        embedded = Embedded(self.settings.data)
+        await embedded.start()
+        self._stack.push_async_callback(embedded.stop)
+        return embedded.dsn
+
+    async def _engine(self, dsn: str, pool: Pool, store: Store, identity: Identity) -> Realtime:
+        """Flusher, helpers, rooms: everything between the sockets and the store."""
+        settings, stack = self.settings, self._stack
+        metrics = Metrics()
+        flusher = Flusher(
+            dsn, compact_rows=settings.compact_rows, compact_bytes=settings.compact_bytes
+        )
+        metrics.flusher = flusher
+        await flusher.start()
+        stack.push_async_callback(flusher.close)
+        workers = Workers(
+            processes=settings.worker_processes,
+            memory_bytes=settings.worker_memory_bytes,
+            timeout_s=settings.worker_timeout_s,
+        )
+        stack.callback(workers.close)
+        async def compact(document: object) -> None:
+            del document
+
+        compacting = Compacting(compact, metrics, settings.rooms_max)
+        compacting.start()
+        stack.push_async_callback(compacting.stop)
+        turns = Turns(asyncio.get_running_loop())
+        documents = Documents(
+            settings=settings,
+            bounds=settings.bounds(),
+            store=store,
+            flusher=flusher,
+            workers=workers,
+            metrics=metrics,
+            turns=turns,
+            guard=Guard(identity.rights, settings),
+            compact=compacting.ask,
+        )
+        stack.push_async_callback(documents.close)
+        return Realtime(
+            settings=settings,
+            bounds=documents.bounds,
+            documents=documents,
+            identify=identity.identify,
+            rights=identity.rights,
+            tokens=identity.tokens,
+            metrics=metrics,
+            turns=turns,
+        )
+
+    def _application(self, realtime: Realtime, identity: Identity, pool: Pool) -> web.Application:
+        """The routes, each behind its declared policy."""
+        app = web.Application(client_max_size=0)
+        setup_http(app)
+        identity.install(app)
+        health = Health(pool)
+        health.failing = lambda: realtime.documents.flusher.failing
+        metrics = realtime.metrics
+        metrics.gauge("connections_open", "Open sockets", lambda: len(realtime.connections))
+        registry = CollectorRegistry()
+        registry.register(MetricsCollector(metrics))
+        app[HEALTH] = health
+        app[METRICS] = metrics
+        app[DOCUMENTS] = realtime.documents
+        app[REALTIME] = realtime
+        app[operation.REGISTRY] = registry
+        app[operation.METRICS_TOKEN] = self.settings.metrics_token
+        app[pages.NAME] = self.settings.name
+        for adapter in [*ADAPTERS, *DOORS, operation.OPERATION, pages.PAGES]:
+            mount(app, adapter)
+        return app
+
+    async def _listen(self, app: web.Application, realtime: Realtime, identity: Identity) -> None:
+        settings, stack = self.settings, self._stack
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=settings.shutdown_grace_s, handle_signals=False
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=4096)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        identity.hosts.listening_on(port)
+        self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        if settings.metrics_port is not None:
+            await self._listen_for_metrics(app)
+        sweeper = lifecycle.Sweeper(realtime)
+        sweeper.start()
+        stack.push_async_callback(sweeper.stop)
+        stack.push_async_callback(lifecycle.drain, realtime, settings.shutdown_grace_s)
+        stack.push_async_callback(site.stop)
+
+    async def _listen_for_metrics(self, app: web.Application) -> None:
+        """/metrics alone, without a token, where the operator says."""
+        private = web.Application()
+        private[operation.REGISTRY] = app[operation.REGISTRY]
+        private.router.add_get("/metrics", operation.own_listener)
+        runner = web.AppRunner(private, access_log=None)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        settings = self.settings
+        await web.TCPSite(runner, settings.metrics_host, settings.metrics_port).start()
+        host, port = runner.addresses[0][:2]
+        log.info("metrics at http://%s:%s/metrics", host, port)

@@ -1,0 +1,63 @@
+"""Compaction in the background: one document at a time, each document queued at most once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from server.metrics import Metrics
+from storage.errors import StorageError
+
+log = logging.getLogger("plait.compaction")
+
+
+class Compacting:
+    """A queue of documents whose log is long, and the one task that works it off."""
+
+    def __init__(
+        self, compact: Callable[[UUID], Awaitable[object]], metrics: Metrics, waiting_max: int
+    ) -> None:
+        self._compact = compact
+        self._metrics = metrics
+        self._waiting: dict[UUID, None] = {}
+        self._waiting_max = waiting_max
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def ask(self, document: UUID) -> None:
+        """This document's log is long enough; every later commit asks again until it is done."""
+        if len(self._waiting) < self._waiting_max:
+            self._waiting[document] = None
+            self._wake.set()
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="compaction")
+
+    async def stop(self) -> None:
+        """End; a compaction under way leaves either the old state or the new one."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                document = next(iter(self._waiting))
+                try:
+                    await self._compact(document)
+                    self._metrics.compactions += 1
+                except StorageError as error:
+                    log.warning("document %s is compacted later: %s", document, error)
+                    await asyncio.sleep(1)
+                except Exception:
+                    # An outermost loop: one document must not end compaction for all.
+                    log.exception("document %s cannot be compacted", document)
+                finally:
+                    self._waiting.pop(document, None)
