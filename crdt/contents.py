@@ -79,11 +79,14 @@ def _read_format(data: bytes, at: int, _bounds: Bounds) -> tuple[int, int]:
 
 
 def _read_type(data: bytes, at: int, _bounds: Bounds) -> tuple[int, int]:
-    """A nested shared type; XML elements (3) and hooks (5) carry their name."""
+    """A nested shared type; XML elements (3) carry their name.
+
+    Hooks (5) do so too, but pycrdt does not know that and reads what follows as something else.
+    """
     number, at = read_var_uint(data, at)
-    if number > 6:
+    if number > 6 or number == 5:
         raise UpdateError("unsupported")
-    return 1, pass_text(data, at) if number in (3, 5) else at
+    return 1, pass_text(data, at) if number == 3 else at
 
 
 def _read_values(data: bytes, at: int, bounds: Bounds) -> tuple[int, int]:

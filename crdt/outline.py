@@ -107,7 +107,7 @@ class _Scan:
             low = clock
             for _ in range(structs):
                 kind, length = self._struct()
-                if kind == _SKIP:
+                if kind == _SKIP and length:
                     self._note(client, low, clock)
                     low = clock + length
                 clock += length

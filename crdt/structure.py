@@ -13,7 +13,7 @@ import pycrdt
 from crdt.bounds import BOUNDS, Bounds
 from crdt.errors import UpdateError, WireError
 from crdt.merging import decode_state_vector
-from crdt.outline import Outline, Range, outline
+from crdt.outline import Outline, Range, covers, outline
 from crdt.wire.lib0 import read_var_bytes
 
 __all__ = [
@@ -46,17 +46,20 @@ def check(update: bytes, bounds: Bounds = BOUNDS) -> None:
     has no bytes behind it and no masked id. It is for updates that delete only, or that bring one
     struct of a kind that every Yjs can read; those are nearly all that editors send. All others,
     and honest bytes in another form than pycrdt's (-0, gaps, clients in another order), are read
-    by our own decoder, and then once by pycrdt, so that applying them cannot fail to decode.
+    by our own decoder, and then once by pycrdt: applying them cannot fail to decode, and both see
+    the same update.
     """
     if len(update) > bounds.update_bytes_max:
         raise UpdateError("too-large")
     if _is_plain(update, bounds) and _round_trip(update) == update:
         return
     try:
-        outline(update, bounds)
+        ours = outline(update, bounds)
     except UpdateError as error:
         raise (UpdateError("v2") if _may_be_v2(update) else error) from None
-    _round_trip(update)
+    again = _round_trip(update)
+    if again != update and not _same(ours, outline(again, bounds)):
+        raise UpdateError("unsupported")
 
 
 def is_costly(update: bytes, bounds: Bounds = BOUNDS) -> bool:
@@ -103,6 +106,16 @@ def _is_plain(update: bytes, bounds: Bounds) -> bool:
     if kind == _VALUES:
         return update.count(b"u") + update.count(b"v") <= bounds.nesting_max
     return kind in _PLAIN_KINDS
+
+
+def _same(ours: Outline, theirs: Outline) -> bool:
+    """Whether pycrdt read the same update as we did."""
+    return (
+        covers(ours.ranges, theirs.ranges)
+        and covers(theirs.ranges, ours.ranges)
+        and covers(ours.deletes, theirs.deletes)
+        and covers(theirs.deletes, ours.deletes)
+    )
 
 
 def _round_trip(update: bytes) -> bytes:
