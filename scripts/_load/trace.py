@@ -7,7 +7,7 @@ are Unicode code points.
 
 import gzip
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .typing_work import Edit
@@ -35,6 +35,10 @@ class Trace:
     def single_edits(self) -> list[Edit]:
         """All edits in order; meaningful for sequential traces."""
         return [edit for transaction in self.transactions for edit in transaction.edits]
+
+    def first(self, transactions: int) -> "Trace":
+        """The beginning of a sequential history; `end` is not known then."""
+        return replace(self, transactions=self.transactions[:transactions])
 
 
 def load_trace(path: str) -> Trace:
