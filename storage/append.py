@@ -158,7 +158,7 @@ SELECT 1, NULL, NULL, NULL, coalesce((SELECT deleted FROM heads WHERE document =
 """Why `one` stored nothing: deleted (or never there), else another lineage."""
 
 FOUND = """
-SELECT document, min(sequence) - 1, s.rights_version, false
+SELECT document, min(sequence) - 1, s.rights_version
 FROM updates u JOIN heads h USING (document) JOIN scopes s ON s.id = h.scope
 WHERE document = ANY ($1) AND writer = $2 AND batch = $3
 GROUP BY document, s.rights_version

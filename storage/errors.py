@@ -33,7 +33,7 @@ class Unavailable(StorageError):
 
 
 class LogBroken(StorageError):
-    """A document's rows are not what its head says; it must not be opened, least of all as empty."""
+    """A document's rows are not what its head says; it must not be opened, never as empty."""
 
     def __init__(self, document: UUID, detail: str) -> None:
         super().__init__(f"the log of document {document} is broken: {detail}")
@@ -81,11 +81,11 @@ def reaching() -> Iterator[None]:
     try:
         yield
     except (
+        TimeoutError,
         asyncpg.PostgresError,
         asyncpg.InterfaceError,
         asyncpg.InternalClientError,
         OSError,
-        asyncio.TimeoutError,
     ) as error:
         if not is_passing(error):
             raise

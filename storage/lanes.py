@@ -183,9 +183,9 @@ class Lane:
             if base is None:
                 self._refuse(lines[place - 1], "deleted" if deleted else "lineage")
             else:
-                self._acknowledge(lines[place - 1], base, rights_version, compact)
+                self._acknowledge(lines[place - 1], base, rights_version, compact=compact)
 
-    def _acknowledge(self, line: Line, base: int, rights_version: int, compact: bool) -> None:
+    def _acknowledge(self, line: Line, base: int, rights_version: int, *, compact: bool) -> None:
         entries, line.aloft = line.aloft, []
         unsaved = self._terms.unsaved
         unsaved.rows -= line.rows
@@ -231,7 +231,7 @@ class Lane:
             record = found.get(line.document)
             if record is not None:
                 self._terms.statistics.recognised_rows += line.rows
-                self._acknowledge(line, *record[1:])
+                self._acknowledge(line, record[1], record[2], compact=False)
 
     def _take_error(self, flight: Flight, error: Exception) -> bool:
         """Do what the error asks for. Whether to go on at once."""

@@ -8,8 +8,8 @@ before anybody looks whether the commit happened; only then is the outcome settl
 from __future__ import annotations
 
 import asyncio
-import datetime
 from collections.abc import Awaitable
+from datetime import datetime
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
@@ -18,7 +18,7 @@ import asyncpg
 from storage.errors import Unavailable
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-Backend: TypeAlias = tuple[int, datetime.datetime]
+Backend: TypeAlias = tuple[int, datetime]
 """Process id and start time: together they name one backend of the server for ever."""
 
 T = TypeVar("T")
@@ -36,7 +36,9 @@ SET plan_cache_mode = force_generic_plan;
 SET jit = off;
 """
 _BACKEND = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
-_END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
+_END = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2"
+)
 
 
 class Link:

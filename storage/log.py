@@ -110,9 +110,7 @@ class Flusher:
                 self._fast.offer(line)
             return
         line.entries.append(Entry(lineage, rows, done, size, monotonic()))
-        if line.lane is self._fast and (
-            size > LARGE_ENTRY_BYTES or len(rows) > LARGE_ENTRY_ROWS
-        ):
+        if line.lane is self._fast and (size > LARGE_ENTRY_BYTES or len(rows) > LARGE_ENTRY_ROWS):
             line.lane = self._large
             if not line.aloft:
                 self._large.offer(line)

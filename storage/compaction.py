@@ -1,0 +1,140 @@
+"""Compaction: a snapshot takes the place of a log's rows for loading, in one transaction.
+
+It moves the load boundary and deletes nothing: `storage.history` thins old rows later. The work on
+the document's state is done where `run` does it, in a worker process; the head is held for the last
+statement and the commit only. A crash at any point leaves the old boundary or the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from storage import loading, quarantine
+from storage.errors import reaching
+from storage.loading import Loaded
+from storage.pool import Pool, transaction
+from storage.squeezing import Squeezed, squeeze
+
+T = TypeVar("T")
+Run: TypeAlias = Callable[..., Awaitable[Any]]
+"""`await run(function, *arguments)`: the function's result, from wherever it ran."""
+
+
+async def run_inline(function: Callable[..., T], *arguments: object) -> T:
+    """Run here and now; for tests and tools without worker processes."""
+    return function(*arguments)
+
+
+class Compacted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a compaction did."""
+
+    sequence: int
+    """The new load boundary."""
+    rows: int
+    """Rows that no load reads any more."""
+    tail_bytes: int
+    """Their bytes."""
+    snapshot_bytes: int
+    """Bytes of the snapshot as stored."""
+    pending: int
+    """Rows below the boundary that are loaded all the same, because they wait."""
+    quarantined: int
+
+
+_SNAPSHOT = """
+INSERT INTO snapshots (document, lineage, sequence, encoding, data, state_vector, delete_only,
+                       thin_due_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(secs => $8))
+ON CONFLICT (document) DO UPDATE SET lineage = excluded.lineage, sequence = excluded.sequence,
+    encoding = excluded.encoding, data = excluded.data, state_vector = excluded.state_vector,
+    delete_only = excluded.delete_only, at = now(),
+    thin_due_at = least(snapshots.thin_due_at, excluded.thin_due_at)
+    WHERE snapshots.sequence = $9
+RETURNING sequence
+"""
+_PENDING = """
+UPDATE updates SET pending = (sequence = ANY ($3))
+WHERE document = $1 AND sequence <= $2 AND (pending OR sequence = ANY ($3))
+"""
+_MOVE = """
+UPDATE heads SET snapshot_sequence = $3, snapshot_bytes = $4, log_bytes = log_bytes - $5
+WHERE document = $1 AND lineage = $2 AND snapshot_sequence = $6
+RETURNING head
+"""
+
+
+class _Overtaken(Exception):
+    """Another process compacted or rebuilt the document first; rolls the transaction back."""
+
+
+class Compactor:
+    """Compacts one document at a time, whoever asks."""
+
+    def __init__(self, pool: Pool, run: Run = run_inline, *, keep_all_s: float = 86_400.0) -> None:
+        """`keep_all_s`: how long every row is kept before history may be thinned."""
+        self._pool = pool
+        self._run = run
+        self._keep_all_s = keep_all_s
+
+    async def compact(self, document: UUID) -> Compacted | None:
+        """Move the load boundary up to the present head; None when there was nothing to do.
+
+        None also when another process compacted or rebuilt the document meanwhile. Raises
+        LogBroken, Unavailable, Unproven, UnknownDocument, and what `run` raises; then nothing
+        changed.
+        """
+        loaded = await loading.load(self._pool, document)
+        if loaded.tail_rows == 0 or loaded.deleted:
+            return None
+        rows = [(row.sequence, row.data) for row in loaded.rows]
+        squeezed: Squeezed = await self._run(squeeze, loaded.snapshot, rows)
+        if not await self._swap(document, loaded, squeezed):
+            return None
+        return Compacted(
+            sequence=loaded.head,
+            rows=loaded.tail_rows,
+            tail_bytes=loaded.tail_bytes,
+            snapshot_bytes=len(squeezed.data),
+            pending=len(squeezed.pending),
+            quarantined=len(squeezed.bad),
+        )
+
+    async def _swap(self, document: UUID, loaded: Loaded, squeezed: Squeezed) -> bool:
+        """Everything in one transaction; the head comes last and is held shortly."""
+        boundary = loaded.head
+        try:
+            with reaching():
+                async with transaction(self._pool) as connection:
+                    written = await connection.fetchval(
+                        _SNAPSHOT,
+                        document,
+                        loaded.lineage,
+                        boundary,
+                        squeezed.encoding,
+                        squeezed.data,
+                        squeezed.state_vector,
+                        squeezed.delete_only,
+                        self._keep_all_s,
+                        loaded.snapshot_sequence,
+                    )
+                    for sequence, reason in squeezed.bad:
+                        await quarantine.set_row_aside(connection, document, sequence, reason)
+                    await connection.execute(_PENDING, document, boundary, squeezed.pending)
+                    moved = await connection.fetchval(
+                        _MOVE,
+                        document,
+                        loaded.lineage,
+                        boundary,
+                        squeezed.plain_bytes,
+                        loaded.tail_bytes,
+                        loaded.snapshot_sequence,
+                    )
+                    if written is None or moved is None:
+                        raise _Overtaken  # noqa: TRY301 - this is what rolls back
+        except _Overtaken:
+            return False
+        return True

@@ -1,0 +1,127 @@
+"""The pure work of compaction, for a worker process: no database, only bytes in and bytes out.
+
+What comes out was loaded again and compared before it is believed: `rebuild(snapshot + rows that
+wait)` is byte for byte `rebuild(log)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from crdt.document import Document, delete_only, merge
+from crdt.errors import DocumentBroken, UpdateError
+from storage.loading import pack
+
+
+class Squeezed(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot that stands for a log up to its head, but for what waits and what is bad."""
+
+    encoding: int
+    data: bytes
+    plain_bytes: int
+    state_vector: bytes
+    delete_only: bytes
+    pending: list[int]
+    """Sequences of rows that the snapshot lacks because their predecessors are missing."""
+    bad: list[tuple[int, str]]
+    """Sequences of rows that break the document, and why; to be set aside."""
+
+
+class Unproven(Exception):
+    """A rebuilt document is not the one it was made from; nothing may be replaced by it."""
+
+
+def squeeze(snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]) -> Squeezed:
+    """Make the snapshot of an older snapshot and the rows (sequence, bytes) after it.
+
+    Raises Unproven, or DocumentBroken when the older snapshot itself is bad.
+    """
+    whole, good, bad = rebuild_without_bad(snapshot, rows)
+    pending: list[tuple[int, bytes]] = []
+    clean = whole
+    while clean.has_pending:
+        waiting = set(clean.pending())
+        found = [row for row in good if row[1] in waiting]
+        if not found:
+            raise Unproven("something waits that is not a row")
+        good = [row for row in good if row[1] not in waiting]
+        pending += found
+        clean = _rebuild(snapshot, good)
+    pending.sort()
+    encoded = clean.encode()
+    again = _rebuild(encoded, pending)
+    if again.encode() != whole.encode() or again.state_vector() != whole.state_vector():
+        raise Unproven("the snapshot does not load as the document it was made from")
+    encoding, data = pack(encoded)
+    return Squeezed(
+        encoding=encoding,
+        data=data,
+        plain_bytes=len(encoded),
+        state_vector=clean.state_vector(),
+        delete_only=delete_only(encoded),
+        pending=[sequence for sequence, _ in pending],
+        bad=bad,
+    )
+
+
+def rebuild_without_bad(
+    snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]
+) -> tuple[Document, list[tuple[int, bytes]], list[tuple[int, str]]]:
+    """The document of all rows but those that break it; those rows; the others, with the reason.
+
+    Raises DocumentBroken when the snapshot itself is bad: no row is to blame then.
+    """
+    good = list(rows)
+    bad: list[tuple[int, str]] = []
+    while True:
+        try:
+            document = _rebuild(snapshot, good)
+            document.encode()  # Some accepted updates panic only here.
+        except (DocumentBroken, UpdateError) as error:
+            at = _first_bad(snapshot, good)
+            bad.append((good.pop(at)[0], str(error)))
+        else:
+            return document, good, bad
+
+
+def merge_pieces(
+    whole: Sequence[bytes], groups: Sequence[tuple[int, int]]
+) -> list[tuple[int, bytes]]:
+    """Merge each stretch `whole[start:end]` into one update, packed for storing.
+
+    `whole` is everything that integrated, in order. Raises Unproven when the document with the
+    stretches merged is not the one without.
+    """
+    merged = [merge(whole[start:end]) for start, end in groups]
+    pieces: list[bytes] = []
+    at = 0
+    for (start, end), piece in zip(groups, merged, strict=True):
+        pieces += [*whole[at:start], piece]
+        at = end
+    pieces += whole[at:]
+    if Document.rebuild(pieces).encode() != Document.rebuild(whole).encode():
+        raise Unproven("the merged history does not load as the history it was made from")
+    return [pack(piece) for piece in merged]
+
+
+def _rebuild(snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]) -> Document:
+    updates = [data for _, data in rows]
+    return Document.rebuild(updates if snapshot is None else [snapshot, *updates])
+
+
+def _first_bad(snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]) -> int:
+    """The index of the row with which the document first breaks, by halving."""
+    sound, broken = -1, len(rows)
+    while broken - sound > 1:
+        middle = (sound + broken) // 2
+        try:
+            _rebuild(snapshot, rows[:middle]).encode()
+        except (DocumentBroken, UpdateError):
+            broken = middle
+        else:
+            sound = middle
+    if broken == 0:
+        raise DocumentBroken(None, "the snapshot is bad")
+    return broken - 1
