@@ -161,6 +161,28 @@ _MESSAGES: dict[type[BaseException], str] = {
 """Sentences where the error's own says too much, or too little."""
 
 
+_WORDS = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    411: "length_required",
+    413: "too_large",
+    414: "too_large",
+    415: "unsupported_media_type",
+    416: "range_not_satisfiable",
+    417: "expectation_failed",
+    426: "upgrade_required",
+    429: "rate_limited",
+    431: "too_large",
+    500: "internal",
+    503: "unavailable",
+}
+"""Words for aiohttp's own errors; HTTPStatus words some of them anew with each Python."""
+
+
 def _look_up(kind: type[BaseException], table: dict[type[BaseException], Any]) -> Any:  # noqa: ANN401
     return next((table[base] for base in kind.__mro__ if base in table), None)
 
@@ -201,7 +223,7 @@ def _fault_of_aiohttp(error: web.HTTPException) -> Fault:
     said = error.text or ""
     return Fault(
         status=error.status,
-        code=phrase.lower().replace(" ", "_").replace("-", "_"),
+        code=_WORDS.get(error.status, "refused"),
         message=phrase if said.startswith(f"{error.status}:") else said or phrase,
         headers=kept,
     )
