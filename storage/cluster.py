@@ -145,6 +145,7 @@ def _reachable(binaries: Binaries, owner: Owner, shared: Path) -> Binaries:
     if not owner.dropped or _others_may_enter(binaries.folder):
         return binaries
     install = binaries.folder.parent
+    package = install.parent
     size = (binaries.folder / "postgres").stat().st_size
     copy = shared / f"postgresql-{binaries.major}-{size}"
     if not copy.exists():
@@ -153,7 +154,12 @@ def _reachable(binaries: Binaries, owner: Owner, shared: Path) -> Binaries:
             with tempfile.TemporaryDirectory(dir=shared) as folder:
                 fresh = Path(folder) / "copy"
                 for part in ("bin", "lib", "share"):
-                    shutil.copytree(install / part, fresh / part, symlinks=True)
+                    place = fresh / package.name / install.name / part
+                    shutil.copytree(install / part, place, symlinks=True)
+                # The programs of a wheel find their libraries by the way from their own folder.
+                libraries = package.with_name(f"{package.name}.libs")
+                if libraries.is_dir():
+                    shutil.copytree(libraries, fresh / libraries.name)
                 fresh.rename(copy)
         except OSError as error:
             if not copy.exists():  # Else another first start copied the same programs meanwhile.
@@ -161,7 +167,7 @@ def _reachable(binaries: Binaries, owner: Owner, shared: Path) -> Binaries:
                     f"user {owner.name} cannot reach {binaries.folder}, and copying it to "
                     f"{shared} failed: {error}"
                 ) from error
-    return Binaries(folder=copy / "bin", major=binaries.major)
+    return Binaries(folder=copy / package.name / install.name / "bin", major=binaries.major)
 
 
 def _others_may_enter(folder: Path) -> bool:
