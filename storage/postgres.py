@@ -7,6 +7,7 @@ with a growing pause, so that nobody has to restart the server; meanwhile `faili
 """
 
 import asyncio
+import contextlib
 import ctypes
 import fcntl
 import logging
@@ -126,6 +127,8 @@ class Embedded:
                 if await child.gone_within(patience_s):
                     break
                 _log.error("embedded PostgreSQL ignored %s", word.name)
+            with contextlib.suppress(OSError):
+                self._sockets.rmdir()  # Empty by now; the next start makes it again.
         self._say("stopped")
         if self._lock:
             self._lock.close()

@@ -170,18 +170,20 @@ async def test_a_start_that_fails_says_why_and_leaves_the_folder_free(prepared: 
         assert await _ask(embedded, "select 1") == 1
 
 
-async def test_stopping_leaves_no_process(prepared: Path) -> None:
+async def test_stopping_leaves_nothing(prepared: Path) -> None:
     """Even one that was frozen goes, and stopping again does no harm."""
     embedded = Embedded(prepared, options=QUICK)
     await embedded.start()
     process = psutil.Process(embedded.pid)
     family = [process, *process.children()]
+    sockets = Path(str(await _ask(embedded, "show unix_socket_directories")))
     process.suspend()
 
     await embedded.stop()
     await embedded.stop()
 
     assert not any(member.is_running() for member in family)
+    assert not sockets.exists()
     assert (embedded.pid, embedded.failing) == (None, "stopped")
 
 
