@@ -78,7 +78,7 @@ def rebuild_without_bad(
     while True:
         try:
             document = _rebuild(snapshot, good)
-            document.encode()  # Some accepted updates panic only here.
+            document.encode()
         except (DocumentBroken, UpdateError) as error:
             at = _first_bad(snapshot, good)
             bad.append((good.pop(at)[0], str(error)))
@@ -111,17 +111,33 @@ def _rebuild(snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]) -> Docum
     return Document.rebuild(updates if snapshot is None else [snapshot, *updates])
 
 
+def _breaks(snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]) -> bool:
+    try:
+        _rebuild(snapshot, rows).encode()  # Some accepted updates panic only here.
+    except (DocumentBroken, UpdateError):
+        return True
+    return False
+
+
 def _first_bad(snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]) -> int:
-    """The index of the row with which the document first breaks, by halving."""
+    """The index of a row that breaks the document, found by halving.
+
+    The row with which it first breaks may be innocent: an earlier one may have waited for it.
+    """
     sound, broken = -1, len(rows)
     while broken - sound > 1:
         middle = (sound + broken) // 2
-        try:
-            _rebuild(snapshot, rows[:middle]).encode()
-        except (DocumentBroken, UpdateError):
+        if _breaks(snapshot, rows[:middle]):
             broken = middle
         else:
             sound = middle
     if broken == 0:
         raise DocumentBroken(None, "the snapshot is bad")
-    return broken - 1
+    last = broken - 1
+    waiting = set(_rebuild(snapshot, rows[:last]).pending())
+    others = [row for row in rows[:last] if row[1] not in waiting]
+    if waiting and not _breaks(snapshot, [*others, rows[last]]):
+        for index, row in enumerate(rows[:last]):
+            if row[1] in waiting and _breaks(snapshot, [*others, rows[last], row]):
+                return index
+    return last
