@@ -62,6 +62,7 @@ class PycrdtClient:
     ) -> None:
         await self._provider.stop()
         await asyncio.gather(self._running, return_exceptions=True)
+        await self._socket.close()
         await self._session.close()
 
     async def insert(self, index: int, text: str) -> None:

@@ -12,13 +12,13 @@ SILENCE_S = 70.0
 async def test_a_lone_idle_client_does_not_reconnect(home: Home, name: str, peer: Any) -> None:
     """Each alone in its document for 70 s, with a cursor and without: one connection, no close."""
     clients: list[Client] = []
-    for number, provider in enumerate(NODE_PROVIDERS):
+    processes = await asyncio.gather(*(peer(provider) for provider in NODE_PROVIDERS))
+    for number, process in enumerate(processes):
         for has_cursor in (True, False):
-            process = await peer(provider)
             room = f"{name}-{number}-{int(has_cursor)}"
             client = await process.open(home, room)
             await client.synced()
-            await client.do("awareness", state={"user": provider} if has_cursor else None)
+            await client.do("awareness", state={"user": process.provider} if has_cursor else None)
             clients.append(client)
 
     await asyncio.sleep(SILENCE_S)

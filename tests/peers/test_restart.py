@@ -32,7 +32,9 @@ async def test_edits_made_while_the_server_was_down_survive(
     size = 2 * len(NODE_PROVIDERS)
     for client in clients:
         state = await client.until(
-            lambda now: len(now["text"]) >= size and now["unsynced"] == 0,
+            # Provider 2.15 starts its counter anew and then hears of what it typed offline: -1,
+            # with Hocuspocus' own server too.
+            lambda now: len(now["text"]) >= size and now["unsynced"] <= 0,
             within_s=RECONNECT_S_MAX,
         )
         assert sorted(state["text"]) == sorted("ab" * len(clients)), client

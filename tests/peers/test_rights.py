@@ -4,8 +4,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.peers.home import Home
 
+from tests.peers.home import Home
 from tests.peers.peer import HOCUSPOCUS, Y_WEBSOCKET
 from tests.peers.pycrdt_peer import PycrdtClient
 
@@ -52,6 +52,7 @@ async def test_a_readonly_hocuspocus_peer_reads_and_is_told_that_it_cannot_write
     reading = await document_token(home, name, "read-only")
     process, writing = await peer(provider), await peer("hocuspocus")
     writer = await writing.open(home, name)
+    await writer.synced()
     await writer.insert(0, "one")
     await writer.synced()
 
@@ -107,6 +108,7 @@ async def test_a_document_of_another_account_is_refused(
     """Named by its workspace, it is denied: no empty document, no content."""
     process = await peer(provider)
     owner = await process.open(home, name)
+    await owner.synced()
     await owner.insert(0, "private")
     await owner.synced()
 
