@@ -1,10 +1,8 @@
 """Everything about who is asking, put together: keys, tokens, accounts, rights, and their watch.
 
-identity = Identity(settings, pool, documents)
-identity.install(app)          # the keys that routes look up
-await identity.start()         # the watch, the clearing away; prints the setup code if needed
-identity.hosts.listening_on(port)
-await identity.stop()
+The composition root makes one `Identity`, lets it `install` what routes look up, awaits `start`
+(which begins to watch and to clear away, and prints the setup code where one is needed), tells
+`hosts.listening_on(port)`, and awaits `stop` at the end.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ async def test_a_signed_server_challenge_opens_no_route(client: Client, identity
     for kid in (identity.keyring.identity.key_id, identity.keyring.signing.key_id):
         header = json.dumps({"alg": "EdDSA", "typ": "JWT", "kid": kid}, separators=(",", ":"))
         head = base64.urlsafe_b64encode(header.encode()).decode().rstrip("=")
-        await attacker.log_in(client, server_challenge=f"{head}.{claims}"[:512])
+        await attacker.log_in(client, server_challenge=f"{head}.{claims}")
         signature = decode_base58(attacker.reply["server_signature"])
         assert signature is not None
         tail = base64.urlsafe_b64encode(signature).decode().rstrip("=")
