@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -49,12 +49,14 @@ log = logging.getLogger("plait.documents")
 class Caller(Member):
     """Somebody who changes a document without being in its room: a REST request, an adapter."""
 
-    __slots__ = ("done", "reason")
+    __slots__ = ("done", "error", "reason")
 
     def __init__(self, account: str, device: str | None) -> None:
         super().__init__(account, can_write=True, greets=False, outbox=None, device=device)
         self.done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.reason = "refused"
+        self.error: Exception | None = None
+        """What a change that was to be made raised itself."""
 
     def acknowledged(self, body: bytes, *, ok: bool) -> None:
         """Committed, or refused."""
@@ -76,7 +78,7 @@ class Caller(Member):
 class Documents:
     """Every live room of this process."""
 
-    def __init__(  # noqa: PLR0913 - the composition root names each part once
+    def __init__(
         self,
         *,
         settings: Settings,
@@ -99,7 +101,6 @@ class Documents:
         self._workers = workers
         self._compact = compact
         self._rooms: dict[UUID, LiveRoom] = {}
-        self._held: set[LiveRoom] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticking: set[LiveRoom] = set()
         self.closed = False
@@ -181,6 +182,8 @@ class Documents:
             live.tell(Loaded(rows, loaded.retired))
         except DocumentBroken:
             self._spawn(self._load_suspect(live), f"isolate {live.record.id}")
+        if loaded.tail_rows >= self.settings.compact_rows:
+            self._compact(live.record.id)
 
     async def _load_suspect(self, live: LiveRoom) -> None:
         """A stored row breaks the document: set it aside and load again (one alarm, no loss)."""
@@ -253,8 +256,9 @@ class Documents:
     def stored(self, live: LiveRoom, outcome: Stored) -> None:
         """A batch is committed: see whether compaction or a held writer is due."""
         settings = self.settings
-        if live in self._held and live.unsaved_bytes < settings.unsaved_bytes_room_soft // 2:
+        if live.held and live.unsaved_bytes < settings.unsaved_bytes_room_soft // 2:
             self._release(live)
+        live.rights_version = outcome.rights_version
         self.guard.seen(live.record.scope, outcome.rights_version)
         if outcome.compact:
             self._compact(live.record.id)
@@ -268,13 +272,13 @@ class Documents:
         ):
             for member in live.members():
                 member.dismissed("overloaded")
-        if live not in self._held:
-            self._held.add(live)
+        if not live.held:
+            live.held = True
             for member in live.members():
                 member.hold(live, on=True)
 
     def _release(self, live: LiveRoom) -> None:
-        self._held.discard(live)
+        live.held = False
         for member in live.members():
             member.hold(live, on=False)
 
@@ -312,11 +316,23 @@ class Documents:
         account: str,
         device: str | None = None,
     ) -> None:
-        """Let `change` edit the document in one transaction; returns after the commit."""
-        await self._commit(record, EDIT, change, Caller(account, device))
+        """Let `change` edit the document in one transaction; returns after the commit.
+
+        What `change` raises is raised here, and nothing of it is kept.
+        """
+        caller = Caller(account, device)
+
+        def careful(document: object) -> None:
+            try:
+                change(document)
+            except Exception as error:
+                caller.error = error
+                raise
+
+        await self._commit(record, EDIT, careful, caller)
 
     async def _commit(
-        self, record: DocumentRecord, kind: int, payload: Any, caller: Caller
+        self, record: DocumentRecord, kind: int, payload: object, caller: Caller
     ) -> None:
         live = self.room(record)
         live.callers.add(caller)
@@ -330,6 +346,8 @@ class Documents:
             live.callers.discard(caller)
         if ok:
             return
+        if caller.error is not None:
+            raise caller.error
         if caller.reason in ("load-failed", "overloaded", "internal", "restart"):
             raise Busy(caller.reason)
         if caller.reason in ("deleted", "lineage"):
@@ -368,9 +386,7 @@ class Documents:
         for live in list(self._rooms.values()):
             if live.room.sessions:
                 live.tell(Ticked())
-            elif live.inbox or not live.room.idle or not live.is_live:
-                live.idle_since = now
-            elif live.idle_since is None:
+            elif live.inbox or not live.room.idle or not live.is_live or live.idle_since is None:
                 live.idle_since = now
             elif now - live.idle_since > self.settings.room_idle_s:
                 del self._rooms[live.record.id]
@@ -382,7 +398,7 @@ class Documents:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _spawn(self, work: Any, name: str) -> None:
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(partial(self._finished, name))

@@ -26,7 +26,7 @@ from crdt.effects import (
     Session,
 )
 from crdt.events import FellBehind, Item, Left, TurnEnded
-from crdt.room import Phase, Room
+from crdt.room import Room
 from server import websocket
 from storage.documents import DocumentRecord
 from storage.log import Fenced, Row, Stored
@@ -34,6 +34,10 @@ from storage.log import Fenced, Row, Stored
 if TYPE_CHECKING:
     from server.documents import Documents
     from server.outbox import Outbox
+
+
+_BUSY_ROWS = 64
+"""Rows waiting for the store from which on acknowledgements wait for a frame to leave with."""
 
 
 class Member(Session):
@@ -91,9 +95,11 @@ class LiveRoom:
         "callers",
         "dirty",
         "head",
+        "held",
         "idle_since",
         "inbox",
         "record",
+        "rights_version",
         "room",
         "unsaved_bytes",
     )
@@ -108,13 +114,17 @@ class LiveRoom:
         self.idle_since: float | None = None
         self.head = 0
         """Sequence up to which this room has seen the log."""
+        self.rights_version = 0
+        """The workspace's rights version as the last commit saw it."""
+        self.held = False
+        """Its writers are not read, because the store cannot keep up."""
         self.unsaved_bytes = 0
         self.callers: set[Member] = set()
         """REST requests that wait for their commit."""
 
     # -- in ---------------------------------------------------------------------------
 
-    def put(self, session: Session, kind: int, payload: Any, body: bytes) -> None:
+    def put(self, session: Session, kind: int, payload: object, body: bytes) -> None:
         """Something arrived for the room; it is handled when this turn of the loop ends."""
         self.inbox.append((session, kind, payload, body))
         if not self.dirty:
@@ -163,10 +173,10 @@ class LiveRoom:
             elif kind is Broadcast:
                 self._broadcast(effect)  # type: ignore[arg-type]
             elif kind is Acknowledge:
-                self._acknowledge(effect)  # type: ignore[arg-type]
+                self._acknowledge(effect.items)  # type: ignore[union-attr]
             else:
                 self._rare(effect)
-        due = self.room.presence_due
+        due = self.room.cursors.due
         if due is not None:
             self._documents.presence_later(self, due)
 
@@ -229,24 +239,30 @@ class LiveRoom:
             self.head = outcome.last
         else:
             self._documents.catch_up(self, outcome.last)
-        self.perform(self.room.handle(events.Stored(batch), 0.0))
-        self._documents.stored(self, outcome)
+        ready = self.room.stored(batch)
+        if ready:
+            self._acknowledge(ready)
+        if self.room.ledger.owes:
+            self.perform(self.room.syncs.owed())
+        if outcome.rights_version != self.rights_version or outcome.compact or self.held:
+            self._documents.stored(self, outcome)
 
-    def _acknowledge(self, effect: Acknowledge) -> None:
-        items = effect.items
+    def _acknowledge(self, items: list[tuple[Session, bool, bytes]]) -> None:
         self._documents.metrics.acknowledged += len(items)
+        self._turns.hurried = self._documents.flusher.unsaved_rows < _BUSY_ROWS
         for session, ok, body in items:
             session.acknowledged(body, ok=ok)  # type: ignore[attr-defined]
 
     def _broadcast(self, effect: Broadcast) -> None:
         """One blob per distinct address; one append to each member's outbox."""
         bodies = effect.bodies
-        authors = {author for author, _ in bodies if author is not None}
+        alone = bodies[0][0] if len(bodies) == 1 else None
+        authors = (alone,) if alone is not None else {author for author, _ in bodies}
         blobs: dict[bytes, bytes] = {}
-        turns = self._turns
+        touched = self._turns.touched
         count = 0
         for session in self.room.sessions:
-            if session.behind is not None:
+            if session is alone or session.behind is not None:
                 continue
             outbox: Outbox = session.outbox  # type: ignore[attr-defined]
             if outbox.blocked:
@@ -267,7 +283,9 @@ class LiveRoom:
                 blob = cached
             outbox.frames.append(blob)
             if not outbox.dirty:
-                turns.touch(outbox)
+                outbox.dirty = True
+                touched.append(outbox)
+        self._turns.flush_later()
         self._documents.metrics.updates_out += count
 
     def _presence(self, body: bytes) -> None:
@@ -301,7 +319,7 @@ class LiveRoom:
     @property
     def is_live(self) -> bool:
         """The document is loaded and the room can be asked."""
-        return self.room.phase is Phase.LIVE
+        return self.room.is_live
 
 
 def _blob(prefix: bytes, effect: Broadcast) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -55,7 +55,7 @@ class Metrics:
             setattr(self, name, 0)
         self.refusals: Counter[str] = Counter()
         """Refused frames, tokens and joins by reason."""
-        self.gauges: dict[str, tuple[str, Any]] = {}
+        self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         """name → (sentence, function that gives the number)."""
         self.flusher: Flusher | None = None
         """The store's flusher, whose statistics are shown."""
@@ -79,7 +79,7 @@ class Metrics:
     keepalives: int
     room_failures: int
 
-    def gauge(self, name: str, sentence: str, read: Any) -> None:
+    def gauge(self, name: str, sentence: str, read: Callable[[], float]) -> None:
         """Show a number that somebody else keeps; `read()` gives it."""
         self.gauges[name] = (sentence, read)
 

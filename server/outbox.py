@@ -14,6 +14,10 @@ from typing import Protocol
 log = logging.getLogger("plait.realtime")
 
 
+_LATE_S = 0.002
+"""How long an acknowledgement waits, under load, for a frame to leave with."""
+
+
 class DirtyRoom(Protocol):
     """What `Turns` must know of a room."""
 
@@ -32,13 +36,23 @@ class Outbox:
     the peer itself asked for.
     """
 
-    __slots__ = ("blocked", "blocked_at", "bytes_max", "dirty", "frames", "sent_at", "transport")
+    __slots__ = (
+        "blocked",
+        "blocked_at",
+        "bytes_max",
+        "dirty",
+        "frames",
+        "late",
+        "sent_at",
+        "transport",
+    )
 
     def __init__(self, transport: asyncio.Transport, bytes_max: int, now: float) -> None:
         self.transport = transport
         self.bytes_max = bytes_max
         self.frames: list[bytes] = []
         self.dirty = False
+        self.late = False
         self.blocked = False
         self.blocked_at = 0.0
         self.sent_at = now
@@ -67,8 +81,14 @@ class Turns:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._rooms: list[DirtyRoom] = []
-        self._outboxes: list[Outbox] = []
+        self.touched: list[Outbox] = []
+        """Outboxes with frames to flush; who adds one that was not `dirty` marks it so, and calls
+        `flush_later` after the last."""
         self._scheduled = False
+        self._late: list[Outbox] = []
+        self.hurried = True
+        """Acknowledgements leave at once. Not while so much waits for the store that a frame to
+        leave with will come anyway: a write of its own costs more than all else of an answer."""
         self.bytes_out = 0
         self.writes = 0
 
@@ -79,28 +99,50 @@ class Turns:
     def room(self, room: DirtyRoom) -> None:
         """A room has something in its inbox (called once per room and turn)."""
         self._rooms.append(room)
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._run)
+        self.flush_later()
 
     def queue(self, outbox: Outbox, frame: bytes) -> None:
         """Put a frame behind what waits for this connection."""
         outbox.frames.append(frame)
         if not outbox.dirty:
             outbox.dirty = True
-            self._outboxes.append(outbox)
-            if not self._scheduled:
-                self._scheduled = True
-                self._loop.call_soon(self._run)
+            self.touched.append(outbox)
+            self.flush_later()
+
+    def answer(self, outbox: Outbox, frame: bytes) -> None:
+        """Queue an acknowledgement: like `queue`, but under load it may wait 2 ms for company."""
+        outbox.frames.append(frame)
+        if outbox.dirty or outbox.late:
+            return
+        if self.hurried:
+            outbox.dirty = True
+            self.touched.append(outbox)
+            self.flush_later()
+        else:
+            outbox.late = True
+            if not self._late:
+                self._loop.call_later(_LATE_S, self._run_late)
+            self._late.append(outbox)
+
+    def _run_late(self) -> None:
+        outboxes, self._late = self._late, []
+        for outbox in outboxes:
+            outbox.late = False
+            if outbox.frames:
+                self.touch(outbox)
 
     def touch(self, outbox: Outbox) -> None:
         """An outbox has frames that were put there directly, or can take frames again."""
         if not outbox.dirty:
             outbox.dirty = True
-            self._outboxes.append(outbox)
-            if not self._scheduled:
-                self._scheduled = True
-                self._loop.call_soon(self._run)
+            self.touched.append(outbox)
+            self.flush_later()
+
+    def flush_later(self) -> None:
+        """Let this turn end with a flush."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._run)
 
     def _run(self) -> None:
         now = self._loop.time()
@@ -112,10 +154,10 @@ class Turns:
                 # The outermost loop: a fault in one room must not stop the others.
                 log.exception("a room failed and is given up")
                 room.failed()
-        outboxes, self._outboxes = self._outboxes, []
-        self._scheduled = bool(self._rooms)
-        if self._scheduled:
-            self._loop.call_soon(self._run)
+        outboxes, self.touched = self.touched, []
+        self._scheduled = False
+        if self._rooms:
+            self.flush_later()
         total = 0
         for outbox in outboxes:
             total += outbox.flush(now)

@@ -1,6 +1,5 @@
 """The doors for editors: WebSocket in three dialects, and Y-Sweet's few REST routes."""
 
-
 from server.adapter import Adapter
 from server.cors import Cors
 from server.realtime import routes, ysweet

@@ -223,4 +223,3 @@ class Connection(WebSocketProtocol):
         """One more refused frame; True when it was one too many."""
         self.refusals += 1
         return self.refusals > self.realtime.settings.refusals_max
-

@@ -18,7 +18,8 @@ from crdt.errors import BadName, UpdateError, WireError
 from crdt.events import CHECKED
 from crdt.ids import DocumentName
 from server import websocket
-from server.live import LiveRoom, Member
+from server.errors import Busy
+from server.live import Member
 from server.realtime.connection import (
     MALFORMED,
     RESET,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 DENIED = "permission-denied"
 SYNC_KINDS = (wire.STEP1, wire.STEP2, wire.UPDATE, wire.AWARENESS, wire.QUERY_AWARENESS)
+_STORED, _REFUSED = (wire.sync_status(ok) for ok in (True, False))
 TRANSIENT = ("load-failed", "overloaded", "internal", "restart")
 ENDING = ("lineage", "deleted")
 
@@ -52,8 +54,13 @@ class HocuspocusMember(Member):
     )
 
     def __init__(
-        self, connection: HocuspocusConnection, principal: Principal, address: str, prefix: bytes,
-        *, can_write: bool,
+        self,
+        connection: HocuspocusConnection,
+        principal: Principal,
+        address: str,
+        prefix: bytes,
+        *,
+        can_write: bool,
     ) -> None:
         super().__init__(
             principal.account,
@@ -68,14 +75,15 @@ class HocuspocusMember(Member):
         self.address = address
         self.asked_token = False
         self.wants_ping = False
-        self.status_ok = websocket.encode(prefix + wire.sync_status(True))
-        self.status_no = websocket.encode(prefix + wire.sync_status(False))
+        self.status_ok = websocket.encode(prefix + _STORED)
+        self.status_no = websocket.encode(prefix + _REFUSED)
 
     def acknowledged(self, body: bytes, *, ok: bool) -> None:
         """One SyncStatus, after the commit."""
+        del body
         connection = self.connection
         frame = self.status_ok if ok else self.status_no
-        connection.realtime.turns.queue(connection.outbox, frame)
+        connection.realtime.turns.answer(connection.outbox, frame)
 
     def refused(self, reason: str) -> None:
         """The status says no already; a peer that keeps sending such things is cut off."""
@@ -124,14 +132,25 @@ class _Waiting:
 class HocuspocusConnection(Connection):
     """A Hocuspocus socket."""
 
-    __slots__ = ("_bytes_waiting", "_frames_waiting", "_members", "_recent", "_waiting",
-                 "handshake", "workspace")
+    __slots__ = (
+        "_bytes_waiting",
+        "_frames_waiting",
+        "_members",
+        "_recent",
+        "_waiting",
+        "handshake",
+        "workspace",
+    )
 
     dialect = "hocuspocus"
 
     def __init__(
-        self, realtime: Realtime, transport: asyncio.Transport, remote: str,
-        principal: Principal | None, workspace: str | None,
+        self,
+        realtime: Realtime,
+        transport: asyncio.Transport,
+        remote: str,
+        principal: Principal | None,
+        workspace: str | None,
     ) -> None:
         super().__init__(realtime, transport, remote)
         self.handshake = principal
@@ -199,8 +218,12 @@ class HocuspocusConnection(Connection):
             self.realtime.spawn(self._renew(member, data), "renew token")
         elif kind == wire.CLOSE:
             self.detach(member)
-        elif kind in (wire.BROADCAST_STATELESS, wire.AUTH_DENIED, wire.AUTHENTICATED,
-                      wire.SYNC_STATUS):
+        elif kind in (
+            wire.BROADCAST_STATELESS,
+            wire.AUTH_DENIED,
+            wire.AUTHENTICATED,
+            wire.SYNC_STATUS,
+        ):
             self.realtime.metrics.refuse("server-only")
             self.close(MALFORMED, "a message that only servers send")
         # Stateless messages have no listener yet; unknown ones belong to a newer protocol.
@@ -247,13 +270,13 @@ class HocuspocusConnection(Connection):
                 work = self._admit(address, prefix, data, waiting)
                 waiting.task = self.realtime.spawn(work, "admit document")
             return
-        self._keep(waiting, kind, payload[at:])
+        self._set_by(waiting, kind, payload[at:])
         if waiting.task is None and self.handshake is not None and kind in SYNC_KINDS:
             # Provider 2 sends no token frame when it has none; the handshake's one counts.
             work = self._admit(address, prefix, None, waiting)
             waiting.task = self.realtime.spawn(work, "admit document")
 
-    def _keep(self, waiting: _Waiting, kind: int, body: bytes) -> None:
+    def _set_by(self, waiting: _Waiting, kind: int, body: bytes) -> None:
         waiting.frames.append((kind, body))
         self._bytes_waiting += len(body)
         self._frames_waiting += 1
@@ -278,21 +301,20 @@ class HocuspocusConnection(Connection):
             else:
                 principal = await realtime.identify.from_token(token.token)
             record, role = await realtime.rights.open_document(principal, name, create=True)
+            realtime.documents.room(record)
         except (AuthError, BadName) as error:
             realtime.metrics.refuse(getattr(error, "reason", "bad-name"))
             self.deny(prefix, DENIED)
             return
-        except StorageError:
-            realtime.metrics.refuse("store-unavailable")
+        except (StorageError, Busy):
+            realtime.metrics.refuse("unavailable")
             self.close(close_code("load-failed"), "try again later")
             return
         if self.closing or self._waiting.get(prefix) is not waiting:
             return
         self._forget_waiting(prefix)
         self.authenticated()
-        member = HocuspocusMember(
-            self, principal, address, prefix, can_write=role >= Role.EDITOR
-        )
+        member = HocuspocusMember(self, principal, address, prefix, can_write=role >= Role.EDITOR)
         member.wants_ping = token is not None and token.provider_version is not None
         self._members[prefix] = member
         self.say_scope(member)
@@ -375,7 +397,7 @@ class HocuspocusConnection(Connection):
         return list(self._members.values())
 
     def keepalive_frame(self) -> bytes | None:
-        """An empty awareness frame for any one document; providers drop a socket silent for 30 s."""
+        """An empty awareness frame for any one document; providers leave after 30 s of silence."""
         for prefix in self._members:
             return websocket.encode(prefix + wire.awareness(b"\x00"))
         return None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from auth.errors import Unauthorized
 from auth.principal import Role
+from crdt.errors import BadName
 from crdt.ids import DocumentName
 from server.adapter import SOCKET, Routes
 from server.errors import Busy, NotFound, TooManyRequests
@@ -17,9 +17,6 @@ from server.realtime import upgrade
 from server.realtime.connection import REALTIME, Realtime
 from server.realtime.hocuspocus import HocuspocusConnection
 from server.realtime.y import YConnection, YSweetConnection
-
-if TYPE_CHECKING:
-    from auth.principal import Principal
 
 ROUTES = Routes()
 
@@ -65,7 +62,7 @@ def _admission(realtime: Realtime, remote: str) -> None:
 
 @ROUTES.get("/ws", access=SOCKET)
 async def hocuspocus(request: web.Request) -> web.StreamResponse:
-    """GET /ws: one socket, many documents, each with its token in a frame."""
+    """Live sync by the Hocuspocus protocol: many documents, each with its token in a frame."""
     realtime = request.app[REALTIME]
     remote = request.app[HOSTS].remote(request)
     _admission(realtime, remote)
@@ -85,64 +82,47 @@ async def hocuspocus(request: web.Request) -> web.StreamResponse:
 
 def document_of(request: web.Request) -> str:
     """The document's name in the path, percent-decoded once."""
-    prefix = "/ws/"
-    return unquote(request.rel_url.raw_path[len(prefix) :], errors="strict")
+    raw = request.rel_url.raw_path.removeprefix("/ws/")
+    try:
+        return unquote(raw, errors="strict")
+    except UnicodeDecodeError:
+        raise BadName("bad-utf8") from None
 
 
 @ROUTES.get("/ws/{document:.+}", access=SOCKET)
 async def y_websocket(request: web.Request) -> web.StreamResponse:
-    """GET /ws/{document}: the document is created in the caller's workspace if it is new."""
-    realtime = request.app[REALTIME]
-    remote = request.app[HOSTS].remote(request)
-    _admission(realtime, remote)
-    key = upgrade.accept_key(request)
-    token, subprotocol = credential(request)
-    if token is None:
-        raise Unauthorized("token_missing")
-    principal = await realtime.identify.from_token(token)
+    """Live sync by the y-websocket protocol; a new document is made in the caller's workspace."""
     name = DocumentName.parse(document_of(request), request.query.get("workspaceId"))
-    return await _enter(request, realtime, remote, key, subprotocol, principal, name, YConnection)
-
-
-async def _enter(  # noqa: PLR0913 - what a handshake has found out, handed on once
-    request: web.Request,
-    realtime: Realtime,
-    remote: str,
-    key: bytes,
-    subprotocol: str | None,
-    principal: Principal,
-    name: DocumentName,
-    dialect: type[YConnection],
-) -> web.StreamResponse:
-    record, role = await realtime.rights.open_document(
-        principal, name, create=dialect is YConnection
-    )
-    connection = dialect(
-        realtime,
-        upgrade.transport_of(request),
-        remote,
-        principal,
-        can_write=role >= Role.EDITOR,
-    )
-    taken = upgrade.take_over(request, key, subprotocol, connection)
-    connection.enter(record)
-    return taken
+    return await _enter(request, name, YConnection)
 
 
 @ROUTES.get("/d/{document}/ws/{again}", access=SOCKET)
 async def y_sweet(request: web.Request) -> web.StreamResponse:
-    """GET /d/{document}/ws/{document}: a Y-Sweet client with its document token."""
+    """Live sync of a Y-Sweet client with its document token."""
+    if request.match_info["document"] != request.match_info["again"]:
+        raise NotFound
+    return await _enter(request, DocumentName.parse(request.match_info["again"]), YSweetConnection)
+
+
+async def _enter(
+    request: web.Request, name: DocumentName, dialect: type[YConnection]
+) -> web.StreamResponse:
+    """Check the token and the right, then let the socket into the document's room."""
     realtime = request.app[REALTIME]
     remote = request.app[HOSTS].remote(request)
     _admission(realtime, remote)
-    if request.match_info["document"] != request.match_info["again"]:
-        raise NotFound
     key = upgrade.accept_key(request)
     token, subprotocol = credential(request)
     if token is None:
         raise Unauthorized("token_missing")
     principal = await realtime.identify.from_token(token)
-    name = DocumentName.parse(request.match_info["document"], None)
-    return await _enter(
-        request, realtime, remote, key, subprotocol, principal, name, YSweetConnection
+    record, role = await realtime.rights.open_document(
+        principal, name, create=dialect is YConnection
     )
+    # While an HTTP answer can still say that there is no room for one more room.
+    realtime.documents.room(record)
+    transport = upgrade.transport_of(request)
+    connection = dialect(realtime, transport, remote, principal, can_write=role >= Role.EDITOR)
+    taken = upgrade.take_over(request, key, subprotocol, connection)
+    connection.enter(record)
+    return taken

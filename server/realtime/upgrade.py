@@ -35,6 +35,7 @@ class Taken(web.StreamResponse):
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
         """Nothing to prepare."""
+        del request
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:

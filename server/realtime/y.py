@@ -1,4 +1,4 @@
-"""y-websocket and Y-Sweet: one document per socket, named by the URL, authenticated before it opens.
+"""y-websocket and Y-Sweet: one document per socket, named by the URL, authenticated at once.
 
 Protocol: y-protocols (sync, awareness, auth); Y-Sweet adds message 102, whose body is echoed once
 everything sent before it is stored. A y-websocket author gets its own update back after the
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from server.realtime.connection import Realtime
     from storage.documents import DocumentRecord
 
+_VERSION = 0x66
+"""First byte of a Y-Sweet version frame."""
 _EMPTY_AWARENESS = websocket.encode(wire.awareness(b"\x00"))
 
 
@@ -46,7 +48,7 @@ class YMember(Member):
         """Send an update back to its author: it is stored."""
         if ok and body[1] == 2 and body[0] == 0:
             connection = self.connection
-            connection.realtime.turns.queue(connection.outbox, websocket.encode(body))
+            connection.realtime.turns.answer(connection.outbox, websocket.encode(body))
 
     def refused(self, reason: str) -> None:
         """Tell why; anything but writing without the right ends the connection."""
@@ -211,10 +213,10 @@ class YSweetMember(YMember):
 
     def acknowledged(self, body: bytes, *, ok: bool) -> None:
         """Everything sent before this version frame is stored: say so."""
-        if ok and body and body[0] == wire.Y_SWEET_VERSION:
+        if ok and body and body[0] == _VERSION:
             self.committed = body
             connection = self.connection
-            connection.realtime.turns.queue(connection.outbox, websocket.encode(body))
+            connection.realtime.turns.answer(connection.outbox, websocket.encode(body))
 
 
 class YSweetConnection(YConnection):

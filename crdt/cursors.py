@@ -1,0 +1,73 @@
+"""A room's awareness: who says what, and when it is shown.
+
+In a room where many move their cursors, what changed is gathered for a tick and shown in one
+message: presence is worth 30 ms, and a message per cursor and reader is what makes rooms of
+hundreds expensive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from crdt import wire
+from crdt.awareness import Awareness, Entry, decode, encode
+from crdt.bounds import Bounds
+from crdt.effects import Session
+
+
+class Cursors:
+    """The awareness of one room and what of it waits to be shown."""
+
+    def __init__(self, awareness: Awareness, bounds: Bounds) -> None:
+        self._awareness = awareness
+        self._bounds = bounds
+        self._held: dict[int, Entry] = {}
+        self._shown_at = float("-inf")
+        self.due: float | None = None
+        """When what is held must be shown."""
+
+    def hear(self, session: Session, payload: bytes, now: float) -> list[Entry]:
+        """What of a session's awareness message all must be told. Raises WireError."""
+        entries = decode(payload, self._bounds)
+        return self._awareness.update(session, session.account, entries, now)
+
+    def show(self, entries: dict[int, Entry], now: float, readers: int) -> bytes | None:
+        """The message to send now; None while it is gathered (see `due`)."""
+        if readers >= self._bounds.presence_tick_from:
+            wait = self._shown_at + self._bounds.presence_tick_s - now
+            if self._held or wait > 0:
+                self._held.update(entries)
+                if self.due is None:
+                    self.due = now + max(wait, 0.0)
+                return None
+        self._shown_at = now
+        return _message(entries.values())
+
+    def tick(self, now: float) -> list[bytes]:
+        """Time passed: what was gathered, and the end of those who were silent too long."""
+        bodies = []
+        if self._held and self.due is not None and now >= self.due:
+            held, self._held = self._held, {}
+            self.due = None
+            self._shown_at = now
+            bodies.append(_message(held.values()))
+        gone = self._awareness.expire(now)
+        if gone:
+            bodies.append(_message(gone))
+        return bodies
+
+    def leave(self, session: Session, now: float) -> bytes | None:
+        """A session is gone: its cursors go with it, at once."""
+        gone = self._awareness.leave(session, now)
+        for entry in gone:
+            self._held.pop(entry.client, None)
+        return _message(gone) if gone else None
+
+    def states(self) -> bytes | None:
+        """Everybody's state, for one who joins; None if there is none."""
+        states = self._awareness.states()
+        return _message(states) if states else None
+
+
+def _message(entries: Iterable[Entry]) -> bytes:
+    return wire.awareness(encode(list(entries)))

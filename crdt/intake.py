@@ -1,0 +1,90 @@
+"""Which updates a room takes: checked, from a writer, not an exact repeat, and there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crdt import structure, wire
+from crdt.bounds import Bounds
+from crdt.document import Document
+from crdt.errors import UpdateError
+from crdt.events import CHECKED, Item
+
+KNOWN = "known"
+"""Verdict on an update that brings nothing: acknowledged, neither stored nor shared."""
+
+_MEASURE_PART = 16
+"""The document is measured again after this part of its bound was received."""
+
+
+class Intake:
+    """Judges updates before they are applied, and remembers those that were."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self._recent: dict[bytes, None] = {}
+        self._measured = 0
+        self._since = 0
+
+    def loaded(self, size: int) -> None:
+        """A document of at most `size` bytes was loaded."""
+        self._measured = size
+        self._since = 0
+
+    def all_good(self, items: Sequence[Item], document: Document) -> bool:
+        """Whether each is a new, well-formed update of a writer: the hot path's one question."""
+        size = 0
+        recent, bounds, check = self._recent, self.bounds, structure.check
+        try:
+            for session, kind, update, _ in items:
+                size += len(update)
+                if update in recent or not session.can_write:
+                    return False
+                if kind == wire.UPDATE:
+                    check(update, bounds)
+        except UpdateError:
+            return False
+        if len(items) > 1 and len({item[2] for item in items}) < len(items):
+            return False
+        return self._fits(size, document)
+
+    def verdict(self, item: Item, document: Document) -> str | None:
+        """Why an update may not be applied, KNOWN if it changes nothing, else None."""
+        session, kind, update, _ = item
+        if update in self._recent:
+            return KNOWN
+        try:
+            if not kind & CHECKED:
+                structure.check(update, self.bounds)
+            if not session.can_write:
+                return KNOWN if document.contains(update) else "read-only"
+        except UpdateError as error:
+            return error.reason
+        # What only deletes is taken by a full document too: how else should it shrink?
+        if update[:1] == b"\0" or self._fits(len(update), document):
+            return None
+        return "document-full"
+
+    def remember(self, update: bytes) -> None:
+        """An update was applied: exact repeats (retries, two tabs) are not stored again."""
+        size = len(update)
+        self._since += size
+        if size <= self.bounds.recent_update_bytes_max:
+            recent = self._recent
+            recent[update] = None
+            if len(recent) > self.bounds.recent_updates_max:
+                del recent[next(iter(recent))]
+
+    def _fits(self, size: int, document: Document) -> bool:
+        """Whether the document stays within its bound.
+
+        The sum of what was received is far above what a document of many edits takes, so it is
+        measured, but only after a part of the bound came in: encoding 16 MiB takes time.
+        """
+        bound = self.bounds.document_bytes_max
+        if self._measured + self._since + size <= bound:
+            return True
+        if self._since >= bound // _MEASURE_PART:
+            self._measured = len(document.encode())
+            self._since = 0
+        return self._measured + self._since + size <= bound

@@ -1,0 +1,90 @@
+"""What a room has given to the store, and what waits until it is there."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from crdt.effects import Session
+
+Rows = list[tuple[Session | None, bytes]]
+Answers = list[tuple[Session, bool, bytes]]
+
+
+class Ledger:
+    """Batches in flight, and the answers that must not leave before their commit.
+
+    Every answer, to no-ops and replays too, hangs on the last batch appended before it: what it
+    confirms may rest on anything that was applied by then.
+    """
+
+    def __init__(self) -> None:
+        self.appended = 0
+        self.committed = 0
+        self.in_flight: dict[int, Rows] = {}
+        """Kept until stored, so that a document that broke is rebuilt with them."""
+        self._answers: deque[tuple[int, Answers]] = deque()
+        self._owed: deque[tuple[int, Session, bytes | None]] = deque()
+
+    @property
+    def settled(self) -> bool:
+        """Everything appended is stored."""
+        return self.committed >= self.appended
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is in flight and nobody waits."""
+        return not (self.in_flight or self._answers)
+
+    @property
+    def owes(self) -> bool:
+        """Somebody waits for a first sync or a difference."""
+        return bool(self._owed)
+
+    def append(self, rows: Rows) -> int:
+        """Take rows into the next batch; its number."""
+        self.appended += 1
+        self.in_flight[self.appended] = rows
+        return self.appended
+
+    def answer(self, answers: Answers) -> Answers:
+        """What may be answered at once; the rest waits for the commit of all appended so far."""
+        if self.committed >= self.appended:
+            return answers
+        self._answers.append((self.appended, answers))
+        return []
+
+    def stored(self, batch: int) -> Answers:
+        """Batch `batch` and all before it are committed: what may be answered now, in order."""
+        assert batch <= self.appended, "the store confirmed what was never appended"
+        for number in range(self.committed + 1, batch + 1):
+            self.in_flight.pop(number, None)
+        self.committed = max(self.committed, batch)
+        answers = self._answers
+        if not answers or answers[0][0] > self.committed:
+            return []
+        ready = answers.popleft()[1]
+        while answers and answers[0][0] <= self.committed:
+            ready = ready + answers.popleft()[1]
+        return ready
+
+    def refuse_all(self) -> Answers:
+        """The store refused for good: everything that waited is answered no."""
+        refused = [(s, False, body) for _, answers in self._answers for s, _, body in answers]
+        self._answers.clear()
+        self._owed.clear()
+        self.in_flight.clear()
+        return refused
+
+    def owe(self, session: Session, vector: bytes | None, *, next_batch: bool) -> None:
+        """A session is owed a step 2 from `vector` (None: a difference) after the commit."""
+        self._owed.append((self.appended + next_batch, session, vector))
+
+    def due(self) -> list[tuple[Session, bytes | None]]:
+        """Who can be given what they are owed now."""
+        found: list[tuple[Session, bytes | None]] = []
+        owed = self._owed
+        while owed and owed[0][0] <= self.committed:
+            _, session, vector = owed.popleft()
+            if not session.left:
+                found.append((session, vector))
+        return found

@@ -1,0 +1,112 @@
+"""First syncs and differences of one room: encoded once, shared, and sent when they may be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crdt import structure, wire
+from crdt.effects import Effect, Refuse, Send, Session
+from crdt.errors import UpdateError
+
+if TYPE_CHECKING:
+    from crdt.room import Room
+    from crdt.turn import Turn
+
+
+class Syncs:
+    """Answers step 1, greets those who join, and brings up those who fell behind."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._diffs: dict[bytes, bytes] = {}
+        self.retired: frozenset[int] = frozenset()
+        """Client ids of retired lineages: whoever names one must reset, not sync."""
+
+    def step2(self, state_vector: bytes) -> bytes:
+        """The step 2 message for a peer at `state_vector`; cached until the document changes.
+
+        Raises UpdateError if the bytes are not a state vector.
+        """
+        assert self._room.is_live
+        body = self._diffs.get(state_vector)
+        if body is None:
+            body = wire.step2(self._room.document.diff(state_vector))
+            if len(self._diffs) >= self._room.bounds.diff_cache_max:
+                self._diffs.clear()
+            self._diffs[state_vector] = body
+        return body
+
+    def changed(self) -> None:
+        """The document is not what its cached encodings say any more."""
+        self._diffs.clear()
+
+    def greet(self, session: Session, turn: Turn) -> None:
+        """Send our step 1; the step 2 that answers it is acknowledged."""
+        asked = session.asked or []
+        if len(asked) >= self._room.bounds.asks_max:
+            turn.effects.append(Refuse(session, "too-many-asks"))
+            return
+        session.asked = [*asked, True]
+        turn.effects.append(Send(session, wire.step1(self._room.document.state_vector())))
+
+    def step1(self, session: Session, vector: bytes, turn: Turn) -> None:
+        """Answer a peer's step 1, now or after the commit that it has to wait for."""
+        if turn.rows:
+            self._diffs.clear()
+        try:
+            if self.retired and structure.vector_clients(vector) & self.retired:
+                turn.effects.append(Refuse(session, "lineage"))
+                return
+            answer = self.step2(vector)
+        except UpdateError as error:
+            turn.effects.append(Refuse(session, error.reason))
+            return
+        if not session.greets:
+            # Hocuspocus: the server's own step 1 comes with the answer; its reply is counted.
+            self.greet(session, turn)
+        elif turn.rows or not self._room.ledger.settled:
+            # A y-websocket author takes its own content in a step 2 for stored, so one that comes
+            # back with unconfirmed edits must not be shown them before they are. Until then it
+            # counts as behind: what others write meanwhile is part of that step 2.
+            session.behind = vector
+            self._room.ledger.owe(session, vector, next_batch=bool(turn.rows))
+            return
+        turn.effects.append(Send(session, answer))
+
+    def owed(self) -> list[Effect]:
+        """The first syncs and differences that had to wait for a commit which is there now."""
+        effects: list[Effect] = []
+        if not self._room.is_live:
+            return effects
+        for session, vector in self._room.ledger.due():
+            if vector is None:
+                effects += self._bring_up(session)
+            else:
+                session.behind = None
+                effects.append(Send(session, self.step2(vector)))
+        return effects
+
+    def tell_states(self, session: Session, effects: list[Effect]) -> None:
+        """Show a session who is here."""
+        body = self._room.cursors.states()
+        if body is not None:
+            effects.append(Send(session, body))
+
+    def drained(self, session: Session) -> list[Effect]:
+        """A session that fell behind can take frames again."""
+        if session.behind is None or session.left or not self._room.is_live:
+            return []
+        if session.greets and not self._room.ledger.settled:
+            self._room.ledger.owe(session, None, next_batch=False)  # as in `_step1`
+            return []
+        return self._bring_up(session)
+
+    def _bring_up(self, session: Session) -> list[Effect]:
+        """One difference stands for all that was not queued; readers at one vector share it."""
+        vector, session.behind = session.behind, None
+        if vector is None:
+            return []
+        # Same bytes as the cached step 2 but for the message's second byte.
+        effects: list[Effect] = [Send(session, b"\x00\x02" + self.step2(vector)[2:])]
+        self.tell_states(session, effects)
+        return effects
