@@ -46,7 +46,7 @@ class ServerKey:
 
     @property
     def seed(self) -> bytes:
-        """The secret, for the token library and for writing the key file. Never log it."""
+        """The secret, to compare keys and to write the key file. Never log it."""
         return self._seed
 
     def sign(self, message: bytes) -> bytes:

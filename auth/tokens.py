@@ -8,17 +8,20 @@
 `aud` is the public identity key of the server, so a token of one server opens nothing on another
 even where two servers were given the same signing key. Only PyJWT's signature layer is used: its
 claims layer reads the machine's clock, while here the time is the `now` that the caller passes in.
+That layer knows one algorithm here, libsodium's Ed25519, which verifies in half the time of
+OpenSSL's; there is no HS256 and no `none` in it that a token could ask for.
 """
 
 from collections.abc import Iterable
+from typing import Any, NoReturn
 from uuid import UUID
 
 import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from jwt.algorithms import Algorithm
 
 from auth.errors import Unauthorized
-from auth.keys import ServerKey, encode_base58, key_id
+from auth.keys import ServerKey, encode_base58, key_id, verify
 from auth.principal import Kind, Role
 
 ISSUER = "plait"
@@ -32,7 +35,35 @@ _ID_BYTES = 16
 REFRESH_PREFIX = "plr_"
 """How a refresh token begins: it is no JWT, and whoever mixes the two up is told so."""
 
-_JWS = jwt.PyJWS()
+
+class _Ed25519(Algorithm):
+    """Signs with a `ServerKey`, verifies with the 32 bytes of a public key."""
+
+    def prepare_key(self, key: Any) -> Any:  # noqa: ANN401 (PyJWT's interface)
+        """Keys come ready for use."""
+        return key
+
+    def sign(self, msg: bytes, key: ServerKey) -> bytes:
+        """The signature of our key."""
+        return key.sign(msg)
+
+    def verify(self, msg: bytes, key: bytes, sig: bytes) -> bool:
+        """Whether a signature holds."""
+        return verify(key, msg, [sig])
+
+    @staticmethod
+    def to_jwk(key_obj: Any, as_dict: bool = False) -> NoReturn:  # noqa: ANN401, FBT001, FBT002
+        """Not needed."""
+        raise NotImplementedError
+
+    @staticmethod
+    def from_jwk(jwk: Any) -> NoReturn:  # noqa: ANN401 (PyJWT's interface)
+        """Not needed."""
+        raise NotImplementedError
+
+
+_JWS = jwt.PyJWS(algorithms=[])
+_JWS.register_algorithm(ALGORITHM, _Ed25519())
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,14 +102,14 @@ class Tokens:
 
     def __init__(self, key: ServerKey, audience: str, retired: Iterable[bytes] = ()) -> None:
         self._audience = audience
-        self._private = Ed25519PrivateKey.from_private_bytes(key.seed)
+        self._key = key
         self._header = {"kid": key.key_id}
         # A token of ours has one of few possible headers, letter for letter. Looking the key up
         # by the whole header leaves nothing in it for an attacker to choose.
-        self._public = {self._header_of(key.key_id): self._private.public_key()}
+        self._public = {self._header_of(key.key_id): key.public}
         for public in retired:
             header = self._header_of(key_id(public))
-            self._public[header] = Ed25519PublicKey.from_public_bytes(public)
+            self._public[header] = public
 
     def mint_access(
         self, *, account: str, family: str, now: float, lifetime_s: float, random_bytes: bytes
@@ -145,12 +176,10 @@ class Tokens:
             "jti": encode_base58(random_bytes[:_ID_BYTES]),
             **claims,
         }
-        return _JWS.encode(
-            msgspec.json.encode(payload), self._private, ALGORITHM, headers=self._header
-        )
+        return _JWS.encode(msgspec.json.encode(payload), self._key, ALGORITHM, headers=self._header)
 
     def _header_of(self, kid: str) -> str:
-        token = _JWS.encode(b"{}", self._private, ALGORITHM, headers={"kid": kid})
+        token = _JWS.encode(b"{}", self._key, ALGORITHM, headers={"kid": kid})
         return token.partition(".")[0]
 
     def _decode(self, token: str) -> Claims:
