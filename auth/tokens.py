@@ -103,7 +103,6 @@ class Tokens:
     def __init__(self, key: ServerKey, audience: str, retired: Iterable[bytes] = ()) -> None:
         self._audience = audience
         self._key = key
-        self._header = {"kid": key.key_id}
         # A token of ours has one of few possible headers, letter for letter. Looking the key up
         # by the whole header leaves nothing in it for an attacker to choose.
         self._public = {self._header_of(key.key_id): key.public}
@@ -176,11 +175,14 @@ class Tokens:
             "jti": encode_base58(random_bytes[:_ID_BYTES]),
             **claims,
         }
-        return _JWS.encode(msgspec.json.encode(payload), self._key, ALGORITHM, headers=self._header)
+        return self._encode(msgspec.json.encode(payload), self._key.key_id)
 
     def _header_of(self, kid: str) -> str:
-        token = _JWS.encode(b"{}", self._key, ALGORITHM, headers={"kid": kid})
-        return token.partition(".")[0]
+        return self._encode(b"{}", kid).partition(".")[0]
+
+    def _encode(self, payload: bytes, kid: str) -> str:
+        key: Any = self._key
+        return _JWS.encode(payload, key, ALGORITHM, headers={"kid": kid})
 
     def _decode(self, token: str) -> Claims:
         if token.startswith(REFRESH_PREFIX):
