@@ -16,6 +16,7 @@ Nothing here recurses, and nothing is reserved from a number that the update mer
 hostile bytes cost time in proportion to their length. About 1 us a struct.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final
@@ -29,12 +30,17 @@ from crdt.wire.lib0 import read_var_uint
 
 Range = tuple[int, int, int]
 """Client id, first clock, clock behind the last one."""
+Place = tuple[int, int]
+"""Client id, clock: where that client's structs may be cut, just before that clock."""
 
-CLOCK_MAX: Final = (1 << 32) - 1
-"""yrs counts in 32 bits and wraps silently above."""
+CLOCK_MAX: Final = (1 << 31) - 1
+"""yrs counts in 32 bits, signed where it subtracts, and panics or wraps silently above."""
 
 _GC: Final = 0
+_STRING: Final = 4
 _SKIP: Final = 10
+_WIDE: Final = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}").search
+"""A character beyond 16 bits in UTF-8; other bytes may look so too."""
 
 
 class Outline(msgspec.Struct, frozen=True):
@@ -47,15 +53,22 @@ class Outline(msgspec.Struct, frozen=True):
     """State vector that a replica must have reached before all of the update can integrate."""
     delete_set_at: int
     """Offset of the delete set."""
+    cuts: set[Place]
+    """Where it cuts structs that are there: around what it deletes, and beside its origins."""
+    texts: list[tuple[int, int, int]]
+    """Client id, first clock and offset of each text that may hold characters beyond 16 bits."""
 
     def ready(self, clocks: dict[int, int]) -> bool:
         """Whether a replica with these clocks has all that the update stands on."""
         return all(clocks.get(client, 0) >= clock for client, clock in self.needs.items())
 
 
-def outline(update: bytes, bounds: Bounds = BOUNDS) -> Outline:
-    """Read a whole update. Raises UpdateError for anything that is not exactly one V1 update."""
-    scan = _Scan(update, bounds)
+def outline(update: bytes, bounds: Bounds = BOUNDS, *, cuts: bool = False) -> Outline:
+    """Read a whole update. Raises UpdateError for anything that is not exactly one V1 update.
+
+    `cuts` and `texts` are only filled in on demand.
+    """
+    scan = _Scan(update, bounds, cuts=cuts)
     try:
         scan.read_clients()
         delete_set_at = scan.at
@@ -64,7 +77,7 @@ def outline(update: bytes, bounds: Bounds = BOUNDS) -> Outline:
         raise UpdateError("malformed") from None
     if scan.at != len(update):
         raise UpdateError("trailing")
-    return Outline(scan.ranges, scan.deletes, scan.needs(), delete_set_at)
+    return Outline(scan.ranges, scan.deletes, scan.needs(), delete_set_at, scan.cuts, scan.texts)
 
 
 def covers(known: Iterable[Range], parts: Iterable[Range]) -> bool:
@@ -87,9 +100,11 @@ def covers(known: Iterable[Range], parts: Iterable[Range]) -> bool:
 class _Scan:
     """One pass over an update; `at` is the offset that is read next."""
 
-    def __init__(self, update: bytes, bounds: Bounds) -> None:
+    def __init__(self, update: bytes, bounds: Bounds, *, cuts: bool) -> None:
         self.data = update
         self.at = 0
+        self.text_at = 0
+        """Offset of the content of the struct that was read last."""
         self.bounds = bounds
         self.ranges: list[Range] = []
         self.deletes: list[Range] = []
@@ -97,22 +112,29 @@ class _Scan:
         """Clock from which on the update itself has all structs of a client."""
         self.references: dict[int, int] = {}
         """Clock that the structs and deletes refer up to, by client."""
+        self.wants_cuts = cuts
+        self.cuts: set[Place] = set()
+        self.texts: list[tuple[int, int, int]] = []
 
     def read_clients(self) -> None:
         """Read the first half: the structs."""
         for _ in range(self._count(self.bounds.update_clients_max, "too-many")):
             structs = self._count(self.bounds.update_structs_max, "too-many")
             client = self._client()
-            clock = self._number()
-            low = clock
+            first = low = clock = self._number()
             for _ in range(structs):
+                at = self.at
                 kind, length = self._struct()
+                if kind == _STRING and self.wants_cuts and _WIDE(self.data, at, self.at):
+                    self.texts.append((client, clock, self.text_at))
                 if kind == _SKIP and length:
                     self._note(client, low, clock)
                     low = clock + length
                 clock += length
                 if clock > CLOCK_MAX:
                     raise UpdateError("clock")
+            if clock == first:
+                raise UpdateError("malformed")  # pycrdt panics over a client without structs
             self._note(client, low, clock)
 
     def read_delete_set(self) -> None:
@@ -126,6 +148,8 @@ class _Scan:
                     raise UpdateError("clock")
                 self.deletes.append((client, low, high))
                 self._refer(client, high)
+                if self.wants_cuts:
+                    self.cuts.update(((client, low), (client, high)))
 
     def needs(self) -> dict[int, int]:
         """What the update stands on and does not bring itself."""
@@ -172,9 +196,13 @@ class _Scan:
             raise UpdateError(reason)
         return count
 
-    def _id(self) -> None:
+    def _id(self, cut: int | None = None) -> None:
+        """Read an id. As an origin it cuts behind itself (1), as a right origin before it (0)."""
         client = self._client()
-        self._refer(client, self._number() + 1)
+        clock = self._number()
+        self._refer(client, clock + 1)
+        if cut is not None and self.wants_cuts:
+            self.cuts.add((client, clock + cut))
 
     def _struct(self) -> tuple[int, int]:
         """Read one struct; answers its kind and how many clocks it takes."""
@@ -187,9 +215,9 @@ class _Scan:
                 raise UpdateError("malformed")
             return kind, length
         if info & 0x80:
-            self._id()
+            self._id(1)
         if info & 0x40:
-            self._id()
+            self._id(0)
         if not info & 0xC0:
             named = self._number()
             if named == 1:
@@ -201,5 +229,6 @@ class _Scan:
         read = CONTENTS.get(kind)
         if read is None:
             raise UpdateError("malformed")
+        self.text_at = self.at
         length, self.at = read(self.data, self.at, self.bounds)
         return kind, length

@@ -4,6 +4,7 @@ Trying them again costs time in proportion to all that waits, so tries are paid 
 turns bring a little, handshakes and ticks more. A document in which nothing moves pays nothing.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -25,7 +26,8 @@ class Pendings:
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
-        self._updates: dict[bytes, None] = {}
+        self._updates: dict[bytes, bytes] = {}
+        """As received, and as pycrdt may have them (see `surrogates`)."""
         self._bytes = 0
         self._allowance = 0
         self._merged: bytes | None = None
@@ -42,8 +44,12 @@ class Pendings:
         )
 
     def updates(self) -> list[bytes]:
-        """What waits, oldest first."""
+        """What waits, as received, oldest first."""
         return list(self._updates)
+
+    def forms(self) -> list[bytes]:
+        """What waits, as pycrdt may have it, oldest first."""
+        return list(self._updates.values())
 
     def merged(self) -> bytes:
         """One update that stands for all that waits.
@@ -53,20 +59,25 @@ class Pendings:
         """
         if self._merged is None:
             try:
-                self._merged = merge(self.updates())
+                self._merged = merge(self.forms())
             except UpdateError:
                 self._merged = EMPTY_UPDATE
-                for update in self._updates:
+                for form in self._updates.values():
                     with suppress(UpdateError):
-                        self._merged = merge([self._merged, update])
+                        self._merged = merge([self._merged, form])
         return self._merged
 
-    def add(self, update: bytes) -> None:
+    def add(self, update: bytes, form: bytes) -> None:
         """Keep one more; nothing happens if it is kept already."""
         if update not in self._updates:
-            self._updates[update] = None
+            self._updates[update] = form
             self._bytes += len(update)
             self._merged = None
+
+    def transform(self, change: Callable[[bytes], bytes]) -> None:
+        """Put other forms in place."""
+        self._updates = {update: change(form) for update, form in self._updates.items()}
+        self._merged = None
 
     def remove(self, updates: list[bytes]) -> None:
         """These do not wait any more."""

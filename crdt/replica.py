@@ -33,8 +33,15 @@ class Replica:
         """The state vector."""
         self.check_usable()
         if self._state is None:
-            self._state = self.read(lambda raw, transaction: raw.get_state(transaction))
+            self._state = self._read(lambda raw, transaction: raw.get_state(transaction))
         return self._state
+
+    def diff(self, state_vector: bytes) -> bytes:
+        """What a replica with this state vector lacks. Raises UpdateError if that is none."""
+        try:
+            return self._read(lambda raw, transaction: raw.get_update(transaction, state_vector))
+        except ValueError:
+            raise UpdateError("malformed") from None
 
     def transact(
         self, updates: Sequence[bytes], *, observe: bool
@@ -86,7 +93,7 @@ class Replica:
             self.give_up(error, None)
         return observed[0] if observed else None
 
-    def read(self, ask: Callable[[Any, Any], bytes]) -> bytes:
+    def _read(self, ask: Callable[[Any, Any], bytes]) -> bytes:
         """Ask the binding inside a transaction. A ValueError passes."""
         self.check_usable()
         try:

@@ -35,6 +35,8 @@ _ONE_STRUCT: Final = re.compile(
 ).match
 """One client, one struct, the client id, a clock below 2^28: then comes the struct's first byte."""
 _VALUES: Final = 8
+_WIDE_OBJECT: Final = re.compile(rb"v[\x80-\xff]{3}").search
+"""An object that declares two million members or more: pycrdt clears memory for each of them."""
 _PLAIN_KINDS: Final = frozenset((3, 4, 5, 6))
 """Binary, text, embed, format: nothing nests in them, and pycrdt checks all of it as Yjs does."""
 
@@ -104,7 +106,8 @@ def _is_plain(update: bytes, bounds: Bounds) -> bool:
         return False
     kind = update[one.end()] & 0x1F
     if kind == _VALUES:
-        return update.count(b"u") + update.count(b"v") <= bounds.nesting_max
+        letters = update.count(b"u") + update.count(b"v")
+        return letters <= bounds.nesting_max and not _WIDE_OBJECT(update)
     return kind in _PLAIN_KINDS
 
 
