@@ -88,7 +88,7 @@ def test_programs_in_a_closed_folder_are_copied_once(
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     for folder in (package, package.with_name(f"{package.name}.libs")):
-        shutil.copytree(folder, closed / folder.name, symlinks=True)
+        shutil.copytree(folder, closed / folder.name, symlinks=True, copy_function=_link)
     folders = [closed / package.name / "pginstall" / "bin"]
 
     first = find_binaries(owner, folders=folders, shared=public)
@@ -100,6 +100,13 @@ def test_programs_in_a_closed_folder_are_copied_once(
     assert first == second
     assert len(list(public.iterdir())) == (1 if ROOT else 0)
     assert not ROOT or (tmp_path / "postgres" / "PG_VERSION").is_file()
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # Another file system.
+        shutil.copy2(source, target)
 
 
 def test_the_socket_is_in_a_private_folder_of_the_data(owner: Owner, public: Path) -> None:
