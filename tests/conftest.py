@@ -14,12 +14,26 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import hypothesis
 import pytest
 
 from server.settings import Settings
 from storage.migrate import migrate
 from storage.pool import Pool, close_pool, open_pool
 from storage.postgres import Embedded
+
+FULL = bool(os.environ.get("PLAIT_TEST_FULL"))
+"""Whether the long forms are wanted: `scripts/test --full`."""
+
+# A busy machine is slow, which is no fault of the code; a failure prints how to see it again.
+hypothesis.settings.register_profile(
+    "plait",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    max_examples=5000 if FULL else 100,
+)
+hypothesis.settings.load_profile("plait")
 
 _TEMPLATE = "plait_template"
 _OPTIONS = {"fsync": "off", "full_page_writes": "off", "max_connections": "120"}
