@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
-
 from aiohttp import web
 
+from server import __version__
 from server.adapter import ANYONE, OPTIONAL, PRINCIPAL, Routes
 from server.adapters.heaps import schema
 from server.health import HEALTH
@@ -20,17 +18,6 @@ ROUTES = Routes()
 _RETRY = {"Retry-After": "2"}
 
 
-def _version() -> str:
-    try:
-        return version_of("plait")
-    except PackageNotFoundError:
-        # Run from a checkout that was never installed.
-        return "0"
-
-
-VERSION = _version()
-
-
 @ROUTES.get("/api", "/api/", access=OPTIONAL, reply=schema.Instance)
 async def instance(request: web.Request) -> web.Response:
     """Name, key and mode of this server."""
@@ -39,7 +26,7 @@ async def instance(request: web.Request) -> web.Response:
     return reply(
         schema.Instance(
             status="ok",
-            version=VERSION,
+            version=__version__,
             public_key=identity.keyring.identity.public_text,
             name=identity.settings.name,
             public_url=request.app[HOSTS].public_url,
@@ -58,7 +45,7 @@ async def health(request: web.Request) -> web.Response:
         status="ok" if database == "ok" else "degraded",
         server=schema.Part("ok"),
         database=schema.Part(database),
-        version=VERSION,
+        version=__version__,
         name=identity.settings.name,
         public_url=request.app[HOSTS].public_url,
         public_key=identity.keyring.identity.public_text,
@@ -71,5 +58,5 @@ async def health(request: web.Request) -> web.Response:
 async def sync_health(request: web.Request) -> web.Response:
     """Whether sync works: the connectivity test of clients."""
     database = await request.app[HEALTH].database()
-    body = schema.SyncHealth(status=database, version=VERSION)
+    body = schema.SyncHealth(status=database, version=__version__)
     return reply(body) if database == "ok" else reply(body, 503, _RETRY)
