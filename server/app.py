@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -122,10 +124,6 @@ class Server:
             timeout_s=settings.worker_timeout_s,
         )
         stack.callback(workers.close)
-        compactor = Compactor(pool, workers.run, keep_all_s=settings.history_full_s)
-        compacting = Compacting(compactor.compact, metrics, settings.rooms_max)
-        compacting.start()
-        stack.push_async_callback(compacting.stop)
         turns = Turns(asyncio.get_running_loop())
         documents = Documents(
             settings=settings,
@@ -136,7 +134,7 @@ class Server:
             metrics=metrics,
             turns=turns,
             guard=Guard(identity.rights, settings),
-            compact=compacting.ask,
+            compact=self._compaction(pool, workers, metrics),
         )
         stack.push_async_callback(documents.close)
         return Realtime(
@@ -149,6 +147,15 @@ class Server:
             metrics=metrics,
             turns=turns,
         )
+
+    def _compaction(self, pool: Pool, workers: Workers, metrics: Metrics) -> Callable[[UUID], None]:
+        """Start compaction in the background; the answer asks for it."""
+        settings = self.settings
+        compactor = Compactor(pool, workers.run, keep_all_s=settings.history_full_s)
+        compacting = Compacting(compactor.compact, metrics, settings.rooms_max)
+        compacting.start()
+        self._stack.push_async_callback(compacting.stop)
+        return compacting.ask
 
     def _application(self, realtime: Realtime, identity: Identity, pool: Pool) -> web.Application:
         """The routes, each behind its declared policy."""

@@ -17,18 +17,16 @@ from uuid import UUID
 
 from aiohttp import web
 
-from auth.errors import Forbidden
 from crdt import structure
 from crdt.awareness import Awareness
 from crdt.document import Document
-from crdt.effects import Session
-from crdt.errors import DocumentBroken, UpdateError
-from crdt.events import CHECKED, EDIT, PUSH, Drained, Loaded, Remote, Ticked
+from crdt.events import CHECKED, EDIT, PUSH, Drained, Ticked
 from crdt.room import Phase, Room
+from server.caller import Caller
 from server.errors import Busy
-from server.live import LiveRoom, Member
-from server.workers import WorkerDied
-from storage.errors import StorageError
+from server.live import LiveRoom
+from server.member import Member
+from server.opening import Opening
 from storage.log import Stored
 
 if TYPE_CHECKING:
@@ -44,35 +42,6 @@ if TYPE_CHECKING:
     from storage.log import Flusher
 
 log = logging.getLogger("plait.documents")
-
-
-class Caller(Member):
-    """Somebody who changes a document without being in its room: a REST request, an adapter."""
-
-    __slots__ = ("done", "error", "reason")
-
-    def __init__(self, account: str, device: str | None) -> None:
-        super().__init__(account, can_write=True, greets=False, outbox=None, device=device)
-        self.done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self.reason = "refused"
-        self.error: Exception | None = None
-        """What a change that was to be made raised itself."""
-
-    def acknowledged(self, body: bytes, *, ok: bool) -> None:
-        """Committed, or refused."""
-        del body
-        if not self.done.done():
-            self.done.set_result(ok)
-
-    def refused(self, reason: str) -> None:
-        """Remember why."""
-        self.reason = reason
-
-    def dismissed(self, reason: str) -> None:
-        """The room ended before the commit."""
-        self.reason = reason
-        if not self.done.done():
-            self.done.set_result(False)
 
 
 class Documents:
@@ -98,8 +67,9 @@ class Documents:
         self.metrics = metrics
         self.turns = turns
         self.guard = guard
-        self._workers = workers
-        self._compact = compact
+        self.workers = workers
+        self.compact = compact
+        self.opening = Opening(self)
         self._rooms: dict[UUID, LiveRoom] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticking: set[LiveRoom] = set()
@@ -131,7 +101,7 @@ class Documents:
             )
             live = self._rooms[record.id] = LiveRoom(self, record, room)
             live.idle_since = self.turns.clock()
-            self._spawn(self._load(live), f"load {record.id}")
+            self.spawn(self.opening.load(live), f"load {record.id}")
         return live
 
     def join(self, member: Member, record: DocumentRecord, principal: Principal) -> LiveRoom:
@@ -159,77 +129,6 @@ class Documents:
         if member.live is not None:
             self.metrics.caught_up += 1
             member.live.tell(Drained(member))
-
-    async def _load(self, live: LiveRoom) -> None:
-        try:
-            loaded = await self.store.load(live.record.id)
-        except StorageError as error:
-            log.warning("document %s cannot be loaded: %s", live.record.id, error)
-            self.metrics.load_errors += 1
-            self.give_up(live, "load-failed")
-            return
-        if live.room.phase is Phase.OVER or self._rooms.get(live.record.id) is not live:
-            return
-        if loaded.deleted or loaded.lineage != live.record.lineage:
-            self.give_up(live, "deleted" if loaded.deleted else "lineage")
-            return
-        self.metrics.loads += 1
-        rows = [row.data for row in loaded.rows]
-        live.head = max(live.head, loaded.head)
-        if loaded.snapshot is not None:
-            rows.insert(0, loaded.snapshot)
-        try:
-            live.tell(Loaded(rows, loaded.retired))
-        except DocumentBroken:
-            self._spawn(self._load_suspect(live), f"isolate {live.record.id}")
-        if loaded.tail_rows >= self.settings.compact_rows:
-            self._compact(live.record.id)
-
-    async def _load_suspect(self, live: LiveRoom) -> None:
-        """A stored row breaks the document: set it aside and load again (one alarm, no loss)."""
-        log.error("document %s holds a row that breaks it; isolating", live.record.id)
-        try:
-            found = await self._workers.run(_find_poison, await self._all_rows(live))
-            for sequence, reason in found:
-                self.metrics.quarantined += 1
-                await self.store.quarantine_row(live.record.id, sequence, reason)
-        except (StorageError, WorkerDied):
-            log.exception("document %s stays closed", live.record.id)
-            found = []
-        if found:
-            await self._load(live)
-        else:
-            self.give_up(live, "load-failed")
-
-    async def _all_rows(self, live: LiveRoom) -> list[tuple[int, bytes]]:
-        loaded = await self.store.load(live.record.id)
-        rows = [(row.sequence, row.data) for row in loaded.rows]
-        return [(0, loaded.snapshot), *rows] if loaded.snapshot is not None else rows
-
-    def reload(self, live: LiveRoom) -> None:
-        """The document in memory broke: build it again from the log."""
-        self._spawn(self._load(live), f"reload {live.record.id}")
-
-    def quarantine(
-        self, live: LiveRoom, session: Session | None, update: bytes, reason: str
-    ) -> None:
-        """Keep an update that broke the document on record, away from the log."""
-        self.metrics.quarantined += 1
-        author = session.account if session is not None else None
-        device = getattr(session, "device", None)
-        work = self.store.quarantine_update(live.record.id, update, reason, author, device)
-        self._spawn(work, f"quarantine {live.record.id}")
-
-    def catch_up(self, live: LiveRoom, last: int) -> None:
-        """Another process wrote in between: read what this room has not seen."""
-        self._spawn(self._catch_up(live, last), f"catch up {live.record.id}")
-
-    async def _catch_up(self, live: LiveRoom, last: int) -> None:
-        rows = await self.store.rows_after(live.record.id, live.head)
-        live.head = max(live.head, last)
-        if rows:
-            live.head = max(live.head, rows[-1].sequence)
-            live.tell(Remote([row.data for row in rows]))
 
     def give_up(self, live: LiveRoom, reason: str) -> None:
         """Refuse the room: everybody in it is told why, nothing is written, nothing is cached."""
@@ -261,7 +160,7 @@ class Documents:
         live.rights_version = outcome.rights_version
         self.guard.seen(live.record.scope, outcome.rights_version)
         if outcome.compact:
-            self._compact(live.record.id)
+            self.compact(live.record.id)
 
     def hold_writers(self, live: LiveRoom) -> None:
         """The store is slower than the room: stop reading from it, and cut what still floods in."""
@@ -306,7 +205,8 @@ class Documents:
         if structure.is_costly(update):
             await self.inspect(update)
             kind |= CHECKED
-        await self._commit(record, kind, update, Caller(account, device))
+        live = self.room(record)
+        await Caller(account, device).commit(live, kind, update, self.settings.commit_timeout_s)
 
     async def edit(
         self,
@@ -320,39 +220,10 @@ class Documents:
 
         What `change` raises is raised here, and nothing of it is kept.
         """
-        caller = Caller(account, device)
-
-        def careful(document: object) -> None:
-            try:
-                change(document)
-            except Exception as error:
-                caller.error = error
-                raise
-
-        await self._commit(record, EDIT, careful, caller)
-
-    async def _commit(
-        self, record: DocumentRecord, kind: int, payload: object, caller: Caller
-    ) -> None:
         live = self.room(record)
-        live.callers.add(caller)
-        live.put(caller, kind, payload, b"")
-        try:
-            async with asyncio.timeout(self.settings.commit_timeout_s):
-                ok = await caller.done
-        except TimeoutError:
-            raise Busy("the store does not answer") from None
-        finally:
-            live.callers.discard(caller)
-        if ok:
-            return
-        if caller.error is not None:
-            raise caller.error
-        if caller.reason in ("load-failed", "overloaded", "internal", "restart"):
-            raise Busy(caller.reason)
-        if caller.reason in ("deleted", "lineage"):
-            raise Forbidden(caller.reason)
-        raise UpdateError(caller.reason)
+        caller = Caller(account, device)
+        work = caller.watching(change)
+        await caller.commit(live, EDIT, work, self.settings.commit_timeout_s)
 
     async def encoded(self, record: DocumentRecord) -> bytes:
         """The whole document as one update, of committed rows only.
@@ -372,12 +243,7 @@ class Documents:
 
     async def inspect(self, update: bytes) -> None:
         """Check a costly or suspicious update in a helper process; raises UpdateError."""
-        try:
-            reason = await self._workers.run(_verdict, update, self.bounds)
-        except WorkerDied:
-            reason = "malformed"
-        if reason is not None:
-            raise UpdateError(reason)
+        await self.workers.check(update, self.bounds)
 
     # -- time ---------------------------------------------------------------------------
 
@@ -398,7 +264,18 @@ class Documents:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+    def is_current(self, live: LiveRoom) -> bool:
+        """Whether this is the document's room, and not one that was given up."""
+        return self._rooms.get(live.record.id) is live and live.room.phase is not Phase.OVER
+
+    def late(self, live: LiveRoom, outcome: Stored) -> None:
+        """Rows of a room that was given up were stored after all: its successor must see them."""
+        successor = self._rooms.get(live.record.id)
+        if successor is not None and successor is not live:
+            self.opening.catch_up(successor, outcome.last)
+
+    def spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        """Run something that nobody awaits; a failure is logged."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(partial(self._finished, name))
@@ -407,29 +284,6 @@ class Documents:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s failed", name, exc_info=error)
-
-
-def _verdict(update: bytes, bounds: Bounds) -> str | None:
-    """In a helper process: why an update is refused, or None."""
-    try:
-        structure.check(update, bounds)
-    except UpdateError as error:
-        return error.reason
-    return None
-
-
-def _find_poison(rows: list[tuple[int, bytes]]) -> list[tuple[int, str]]:
-    """In a helper process: the stored rows (by sequence) that break the document."""
-    good: list[bytes] = []
-    found: list[tuple[int, str]] = []
-    for sequence, data in rows:
-        try:
-            Document.rebuild([*good, data], client_id=1).encode()
-        except DocumentBroken as broken:
-            found.append((sequence, broken.cause))
-        else:
-            good.append(data)
-    return found
 
 
 DOCUMENTS = web.AppKey("documents", Documents)

@@ -21,7 +21,7 @@ from storage.errors import StorageError
 
 if TYPE_CHECKING:
     from auth.principal import Principal
-    from server.live import Member
+    from server.member import Member
     from server.rights import Rights
     from server.settings import Settings
     from storage.documents import DocumentRecord

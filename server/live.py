@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crdt import events
 from crdt.effects import (
@@ -26,8 +26,9 @@ from crdt.effects import (
     Session,
 )
 from crdt.events import FellBehind, Item, Left, TurnEnded
-from crdt.room import Room
+from crdt.room import Phase, Room
 from server import websocket
+from server.member import Member
 from storage.documents import DocumentRecord
 from storage.log import Fenced, Row, Stored
 
@@ -40,52 +41,6 @@ _BUSY_ROWS = 64
 """Rows waiting for the store from which on acknowledgements wait for a frame to leave with."""
 
 
-class Member(Session):
-    """A session as the shell knows it: where its frames go and how it is answered."""
-
-    __slots__ = ("device", "live", "outbox", "prefix")
-
-    def __init__(
-        self,
-        account: str,
-        *,
-        can_write: bool,
-        greets: bool,
-        outbox: Outbox | None,
-        prefix: bytes = b"",
-        device: str | None = None,
-    ) -> None:
-        super().__init__(account, can_write=can_write, greets=greets)
-        self.outbox = outbox
-        """None for a caller that is no connection (REST)."""
-        self.prefix = prefix
-        """Address that stands before every message to this session (Hocuspocus), or nothing."""
-        self.device = device
-        self.live: LiveRoom | None = None
-
-    def acknowledged(self, body: bytes, *, ok: bool) -> None:
-        """The message `body` is durable, or refused."""
-        raise NotImplementedError
-
-    def refused(self, reason: str) -> None:
-        """The peer did what it may not."""
-        raise NotImplementedError
-
-    def dismissed(self, reason: str) -> None:
-        """The room is over: deleted, rebuilt, unloadable, or the right was taken away."""
-        raise NotImplementedError
-
-    def hold(self, cause: object, *, on: bool) -> None:
-        """Stop (or go on) reading from the peer, because `cause` cannot keep up."""
-
-    def rights_changed(self, *, can_write: bool) -> None:
-        """What the peer may do has changed while it is here."""
-        self.can_write = can_write
-
-    def ask_token(self) -> None:
-        """The peer's token ends soon; dialects that can, ask for a new one."""
-
-
 class LiveRoom:
     """A room, its inbox, and the way to the store and to its members."""
 
@@ -94,6 +49,7 @@ class LiveRoom:
         "_turns",
         "callers",
         "dirty",
+        "expected",
         "head",
         "held",
         "idle_since",
@@ -114,6 +70,8 @@ class LiveRoom:
         self.idle_since: float | None = None
         self.head = 0
         """Sequence up to which this room has seen the log."""
+        self.expected = 0
+        """Sequence up to which somebody else is known to have written."""
         self.rights_version = 0
         """The workspace's rights version as the last commit saw it."""
         self.held = False
@@ -194,9 +152,9 @@ class LiveRoom:
                     session.dismissed(reason)  # type: ignore[attr-defined]
                 self._documents.forget(self)
             case Reload():
-                self._documents.reload(self)
+                self._documents.opening.reload(self)
             case Quarantine(session, update, reason):
-                self._documents.quarantine(self, session, update, reason)
+                self._documents.opening.quarantine(self, session, update, reason)
             case _:
                 raise AssertionError(f"an effect the shell does not know: {effect!r}")
 
@@ -235,10 +193,12 @@ class LiveRoom:
         if isinstance(outcome, Fenced):
             self.tell(events.Fenced(batch, outcome.reason))
             return
-        if outcome.first == self.head + 1:
+        if self.room.phase is Phase.OVER:
+            self._documents.late(self, outcome)
+        elif outcome.first == self.head + 1:
             self.head = outcome.last
         else:
-            self._documents.catch_up(self, outcome.last)
+            self._documents.opening.catch_up(self, outcome.last)
         ready = self.room.stored(batch)
         if ready:
             self._acknowledge(ready)

@@ -83,6 +83,7 @@ class WebSocketProtocol(asyncio.Protocol):
         "closing",
         "frame_bytes_max",
         "received_at",
+        "stalled",
         "transport",
     )
 
@@ -90,6 +91,8 @@ class WebSocketProtocol(asyncio.Protocol):
         self.transport = transport
         self.frame_bytes_max = frame_bytes_max
         self.closing = False
+        self.stalled = False
+        """No further message is handled, because the last one is still being looked at."""
         self.received_at = now
         """Loop time at which the peer was last heard."""
         self._chunks: list[bytes] = []
@@ -123,16 +126,16 @@ class WebSocketProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:  # noqa: C901, PLR0912 - a call per frame costs
         """Parse every whole frame; keep the rest without copying it again and again."""
         self.received_at = self.clock()
-        if self._have:
+        if self._have or self.stalled:
             self._chunks.append(data)
             self._have += len(data)
-            if self._have < self._need:
+            if self._have < self._need or self.stalled:
                 return
             data = b"".join(self._chunks)
             self._chunks = []
             self._have = 0
         at, end = 0, len(data)
-        while end - at >= 6 and not self.closing:
+        while end - at >= 6 and not self.closing and not self.stalled:
             size = data[at + 1] & 127
             body = at + 6
             if size > 125:
@@ -156,9 +159,23 @@ class WebSocketProtocol(asyncio.Protocol):
                 self._frame(head, unmask(data, body, stop, data[body - 4 : body]))
             at = stop
         if at < end and not self.closing:
+            if self._is_stalled():
+                self._keep(data[at:], 0)
+                return
             if end - at > 1 and not self._acceptable(data[at], data[at + 1], data[at + 1] & 127):
                 return
             self._keep(data[at:], 6)
+
+    def _is_stalled(self) -> bool:
+        # Asked anew: `message` may have changed it while the bytes were parsed.
+        return self.stalled
+
+    def go_on(self) -> None:
+        """Handle what arrived while the connection was `stalled`."""
+        self.stalled = False
+        if self._have and not self.closing:
+            self._need = 0
+            self.data_received(b"")
 
     def _keep(self, rest: bytes, need: int) -> None:
         self._chunks = [rest]

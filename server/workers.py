@@ -16,6 +16,10 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from crdt import structure
+from crdt.bounds import Bounds
+from crdt.errors import UpdateError
+
 log = logging.getLogger("plait.workers")
 
 T = TypeVar("T")
@@ -63,6 +67,18 @@ class Workers:
             self._replace(pool)
             raise WorkerDied("a helper process took too long") from error
 
+    async def check(self, update: bytes, bounds: Bounds) -> None:
+        """`structure.check` in a helper: an update that is made to kill the decoder kills that.
+
+        Raises UpdateError.
+        """
+        try:
+            reason = await self.run(_verdict, update, bounds)
+        except WorkerDied:
+            reason = "malformed"
+        if reason is not None:
+            raise UpdateError(reason)
+
     def _replace(self, pool: ProcessPoolExecutor) -> None:
         """Forget a pool whose process is dead or stuck; the next run starts another."""
         log.warning("a helper process is replaced")
@@ -85,3 +101,12 @@ def _stop(pool: ProcessPoolExecutor) -> None:
         process.kill()
     for process in processes:
         process.join(timeout=1)
+
+
+def _verdict(update: bytes, bounds: Bounds) -> str | None:
+    """In a helper process: why an update is refused, or None."""
+    try:
+        structure.check(update, bounds)
+    except UpdateError as error:
+        return error.reason
+    return None

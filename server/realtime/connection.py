@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from crdt.bounds import Bounds
+from crdt.errors import UpdateError
+from crdt.events import CHECKED
 from server.outbox import Outbox
 from server.websocket import WebSocketProtocol
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from auth.tokens import Tokens
     from server.documents import Documents
     from server.identify import Identify
-    from server.live import Member
+    from server.member import Member
     from server.metrics import Metrics
     from server.outbox import Turns
     from server.rights import Rights
@@ -218,6 +220,26 @@ class Connection(WebSocketProtocol):
             self._held.discard(cause)
             if not self._held and not self.transport.is_closing():
                 self.transport.resume_reading()
+
+    def inspect(self, member: Member, kind: int, data: bytes, body: bytes) -> None:
+        """Decode a costly update in a helper process; nothing is read meanwhile, order holds."""
+        self.stalled = True
+        self.hold("inspection", on=True)
+        self.realtime.spawn(self._inspected(member, kind, data, body), "inspect update")
+
+    async def _inspected(self, member: Member, kind: int, data: bytes, body: bytes) -> None:
+        try:
+            await self.realtime.documents.inspect(data)
+        except UpdateError as error:
+            self.realtime.metrics.refuse(error.reason)
+            member.acknowledged(body, ok=False)
+            member.refused(error.reason)
+        else:
+            if member.live is not None:
+                member.live.put(member, kind | CHECKED, data, body)
+        finally:
+            self.hold("inspection", on=False)
+            self.go_on()
 
     def count_refusal(self) -> bool:
         """One more refused frame; True when it was one too many."""

@@ -14,19 +14,13 @@ from typing import TYPE_CHECKING
 from auth.errors import AuthError
 from auth.principal import Role
 from crdt import structure, wire
-from crdt.errors import BadName, UpdateError, WireError
-from crdt.events import CHECKED
+from crdt.errors import BadName, WireError
 from crdt.ids import DocumentName
 from server import websocket
 from server.errors import Busy
-from server.live import Member
-from server.realtime.connection import (
-    MALFORMED,
-    RESET,
-    TIMEOUT,
-    Connection,
-    close_code,
-)
+from server.member import Member
+from server.realtime.connection import MALFORMED, RESET, TIMEOUT, Connection, close_code
+from server.realtime.hocuspocus_member import HocuspocusMember
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -35,87 +29,6 @@ if TYPE_CHECKING:
 
 DENIED = "permission-denied"
 SYNC_KINDS = (wire.STEP1, wire.STEP2, wire.UPDATE, wire.AWARENESS, wire.QUERY_AWARENESS)
-_STORED, _REFUSED = (wire.sync_status(ok) for ok in (True, False))
-TRANSIENT = ("load-failed", "overloaded", "internal", "restart")
-ENDING = ("lineage", "deleted")
-
-
-class HocuspocusMember(Member):
-    """One document on a Hocuspocus socket, from its first frame on."""
-
-    __slots__ = (
-        "address",
-        "asked_token",
-        "connection",
-        "principal",
-        "status_no",
-        "status_ok",
-        "wants_ping",
-    )
-
-    def __init__(
-        self,
-        connection: HocuspocusConnection,
-        principal: Principal,
-        address: str,
-        prefix: bytes,
-        *,
-        can_write: bool,
-    ) -> None:
-        super().__init__(
-            principal.account,
-            can_write=can_write,
-            greets=False,
-            outbox=connection.outbox,
-            prefix=prefix,
-            device=principal.device,
-        )
-        self.connection = connection
-        self.principal = principal
-        self.address = address
-        self.asked_token = False
-        self.wants_ping = False
-        self.status_ok = websocket.encode(prefix + _STORED)
-        self.status_no = websocket.encode(prefix + _REFUSED)
-
-    def acknowledged(self, body: bytes, *, ok: bool) -> None:
-        """One SyncStatus, after the commit."""
-        del body
-        connection = self.connection
-        frame = self.status_ok if ok else self.status_no
-        connection.realtime.turns.answer(connection.outbox, frame)
-
-    def refused(self, reason: str) -> None:
-        """The status says no already; a peer that keeps sending such things is cut off."""
-        connection = self.connection
-        if reason in ENDING:
-            connection.deny(self.prefix, reason)
-        elif reason != "read-only" and connection.count_refusal():
-            connection.close(close_code(reason), reason)
-
-    def dismissed(self, reason: str) -> None:
-        """The room is over: this document is denied, or for a passing fault the socket closed."""
-        if reason in TRANSIENT:
-            self.connection.close(close_code(reason), reason)
-        else:
-            self.connection.deny(self.prefix, reason)
-
-    def hold(self, cause: object, *, on: bool) -> None:
-        """Stop or go on reading from the socket."""
-        self.connection.hold(cause, on=on)
-
-    def rights_changed(self, *, can_write: bool) -> None:
-        """Tell the provider its new scope."""
-        if can_write != self.can_write:
-            self.can_write = can_write
-            self.connection.say_scope(self)
-
-    def ask_token(self) -> None:
-        """Ask for a fresh token (providers 3.3 and newer answer)."""
-        if not self.asked_token:
-            self.asked_token = True
-            frame = websocket.encode(self.prefix + wire.token_request())
-            self.connection.realtime.turns.queue(self.connection.outbox, frame)
 
 
 class _Waiting:
@@ -195,7 +108,7 @@ class HocuspocusConnection(Connection):
             live = member.live
             if live is not None:
                 if len(data) > realtime.settings.costly_bytes and structure.is_costly(data):
-                    self._inspect(member, kind, data, payload[at:])
+                    self.inspect(member, kind, data, payload[at:])
                 else:
                     live.put(member, kind, data, payload[at:])
         else:
@@ -210,7 +123,7 @@ class HocuspocusConnection(Connection):
             if kind == wire.AWARENESS:
                 self.realtime.metrics.awareness_in += 1
             if kind in (wire.UPDATE, wire.STEP2) and structure.is_costly(data):
-                self._inspect(member, kind, data, body)
+                self.inspect(member, kind, data, body)
             else:
                 live.put(member, kind, data, body)
         elif kind == wire.AUTH_TOKEN:
@@ -226,27 +139,7 @@ class HocuspocusConnection(Connection):
         ):
             self.realtime.metrics.refuse("server-only")
             self.close(MALFORMED, "a message that only servers send")
-        # Stateless messages have no listener yet; unknown ones belong to a newer protocol.
-
-    def _inspect(self, member: HocuspocusMember, kind: int, data: bytes, body: bytes) -> None:
-        """Decode a costly update in a helper process; nothing is read meanwhile, order holds."""
-        self.hold("inspection", on=True)
-        self.realtime.spawn(self._inspected(member, kind, data, body), "inspect update")
-
-    async def _inspected(
-        self, member: HocuspocusMember, kind: int, data: bytes, body: bytes
-    ) -> None:
-        try:
-            await self.realtime.documents.inspect(data)
-        except UpdateError as error:
-            self.realtime.metrics.refuse(error.reason)
-            member.acknowledged(body, ok=False)
-            member.refused(error.reason)
-        else:
-            if member.live is not None:
-                member.live.put(member, kind | CHECKED, data, body)
-        finally:
-            self.hold("inspection", on=False)
+        # Stateless messages have no listener yet; unknown ones are of a newer protocol.
 
     # -- letting documents in -----------------------------------------------------------
 

@@ -11,10 +11,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from crdt import structure, wire
-from crdt.errors import UpdateError, WireError
-from crdt.events import CHECKED
+from crdt.errors import WireError
 from server import websocket
-from server.live import Member
+from server.member import Member
 from server.realtime.connection import MALFORMED, Connection, close_code
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ class YConnection(Connection):
             return
         if kind == wire.UPDATE or kind == wire.STEP2:  # noqa: PLR1714 - the hot path
             if len(data) > realtime.settings.costly_bytes and structure.is_costly(data):
-                self._inspect(kind, data, payload)
+                self.inspect(self.member, kind, data, payload)
                 return
             live.put(self.member, kind, data, payload)
         else:
@@ -157,7 +156,7 @@ class YConnection(Connection):
         if kind == wire.AWARENESS:
             self.realtime.metrics.awareness_in += 1
         if kind in (wire.UPDATE, wire.STEP2) and structure.is_costly(data):
-            self._inspect(kind, data, body)
+            self.inspect(self.member, kind, data, body)
         elif kind in (wire.STEP1, wire.STEP2, wire.UPDATE, wire.AWARENESS, wire.QUERY_AWARENESS):
             live.put(self.member, kind, data, body)
         elif kind == wire.VERSION:
@@ -168,23 +167,6 @@ class YConnection(Connection):
 
     def version(self, live: LiveRoom, body: bytes) -> None:
         """Y-Sweet's question; on a y-websocket path it is just an unknown message."""
-
-    def _inspect(self, kind: int, data: bytes, body: bytes) -> None:
-        """Decode a costly update in a helper process; nothing is read meanwhile, order holds."""
-        self.hold("inspection", on=True)
-        self.realtime.spawn(self._inspected(kind, data, body), "inspect update")
-
-    async def _inspected(self, kind: int, data: bytes, body: bytes) -> None:
-        try:
-            await self.realtime.documents.inspect(data)
-        except UpdateError as error:
-            self.realtime.metrics.refuse(error.reason)
-            self.member.refused(error.reason)
-        else:
-            if self.live is not None:
-                self.live.put(self.member, kind | CHECKED, data, body)
-        finally:
-            self.hold("inspection", on=False)
 
     def left(self) -> None:
         """Leave the room."""

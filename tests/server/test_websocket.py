@@ -23,12 +23,15 @@ class Wire(asyncio.Transport):
         self.closed = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Remember it."""
         self.written += bytes(data)
 
     def close(self) -> None:
+        """Remember it."""
         self.closed = True
 
     def abort(self) -> None:
+        """Remember it."""
         self.closed = True
 
 
@@ -42,16 +45,19 @@ class Peer(websocket.WebSocketProtocol):
         self.messages: list[bytes] = []
 
     def message(self, payload: bytes) -> None:
+        """Collect it."""
         self.messages.append(payload)
 
     def lost(self) -> None:
-        pass
+        """Nothing to clean up."""
 
     def clock(self) -> float:
+        """A clock that stands."""
         return 1.0
 
     @property
     def wire(self) -> Wire:
+        """The transport, as what it is."""
         assert isinstance(self.transport, Wire)
         return self.transport
 
@@ -174,6 +180,30 @@ def test_a_close_frame_is_answered_with_the_same_code() -> None:
 
     assert close_code(peer.wire.written) == 4001
     assert peer.wire.closed
+
+
+def test_a_stalled_connection_keeps_the_order_of_its_messages() -> None:
+    """While one message is looked at, the later ones wait, whole and in order."""
+
+    class Careful(Peer):
+        """Stalls at each message that says so."""
+
+        __slots__ = ()
+
+        def message(self, payload: bytes) -> None:
+            """Stop behind the first."""
+            super().message(payload)
+            self.stalled = payload == b"wait"
+
+    peer = Careful()
+
+    peer.data_received(frame(b"wait") + frame(b"second") + frame(b"third")[:4])
+    peer.data_received(frame(b"third")[4:])
+    waiting = list(peer.messages)
+    peer.go_on()
+
+    assert waiting == [b"wait"]
+    assert peer.messages == [b"wait", b"second", b"third"]
 
 
 async def test_nothing_is_handled_after_a_close() -> None:

@@ -1,0 +1,97 @@
+"""One document on a Hocuspocus socket: how its session is answered, refused and let go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crdt import wire
+from server import websocket
+from server.member import Member
+from server.realtime.connection import close_code
+
+if TYPE_CHECKING:
+    from auth.principal import Principal
+    from server.realtime.hocuspocus import HocuspocusConnection
+
+_STORED, _REFUSED = (wire.sync_status(ok) for ok in (True, False))
+_TRANSIENT = ("load-failed", "overloaded", "internal", "restart")
+"""Reasons that pass: the socket is closed, and the provider comes back by itself."""
+_ENDING = ("lineage", "deleted")
+
+
+class HocuspocusMember(Member):
+    """One document on a Hocuspocus socket, from its first frame on."""
+
+    __slots__ = (
+        "address",
+        "asked_token",
+        "connection",
+        "principal",
+        "status_no",
+        "status_ok",
+        "wants_ping",
+    )
+
+    def __init__(
+        self,
+        connection: HocuspocusConnection,
+        principal: Principal,
+        address: str,
+        prefix: bytes,
+        *,
+        can_write: bool,
+    ) -> None:
+        super().__init__(
+            principal.account,
+            can_write=can_write,
+            greets=False,
+            outbox=connection.outbox,
+            prefix=prefix,
+            device=principal.device,
+        )
+        self.connection = connection
+        self.principal = principal
+        self.address = address
+        self.asked_token = False
+        self.wants_ping = False
+        self.status_ok = websocket.encode(prefix + _STORED)
+        self.status_no = websocket.encode(prefix + _REFUSED)
+
+    def acknowledged(self, body: bytes, *, ok: bool) -> None:
+        """One SyncStatus, after the commit."""
+        del body
+        connection = self.connection
+        frame = self.status_ok if ok else self.status_no
+        connection.realtime.turns.answer(connection.outbox, frame)
+
+    def refused(self, reason: str) -> None:
+        """The status says no already; a peer that keeps sending such things is cut off."""
+        connection = self.connection
+        if reason in _ENDING:
+            connection.deny(self.prefix, reason)
+        elif reason != "read-only" and connection.count_refusal():
+            connection.close(close_code(reason), reason)
+
+    def dismissed(self, reason: str) -> None:
+        """The room is over: this document is denied, or for a passing fault the socket closed."""
+        if reason in _TRANSIENT:
+            self.connection.close(close_code(reason), reason)
+        else:
+            self.connection.deny(self.prefix, reason)
+
+    def hold(self, cause: object, *, on: bool) -> None:
+        """Stop or go on reading from the socket."""
+        self.connection.hold(cause, on=on)
+
+    def rights_changed(self, *, can_write: bool) -> None:
+        """Tell the provider its new scope."""
+        if can_write != self.can_write:
+            self.can_write = can_write
+            self.connection.say_scope(self)
+
+    def ask_token(self) -> None:
+        """Ask for a fresh token (providers 3.3 and newer answer)."""
+        if not self.asked_token:
+            self.asked_token = True
+            frame = websocket.encode(self.prefix + wire.token_request())
+            self.connection.realtime.turns.queue(self.connection.outbox, frame)
