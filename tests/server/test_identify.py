@@ -121,6 +121,25 @@ async def test_an_unknown_token_costs_one_query(client: Client, identity: Identi
     assert {p.account for p in principals} == {person.account}
 
 
+async def test_the_next_token_of_a_known_login_costs_no_query(
+    client: Client, identity: Identity
+) -> None:
+    """After a refresh only the signature is new."""
+    person = await Person().log_in(client)
+    await identity.identify.from_token(person.access)
+    pair = await identity.logins.renew(person.refresh)
+    asked = []
+
+    async def counted(account: str, family: str) -> None:
+        asked.append((account, family))
+
+    identity.credentials.standing_of_login = counted  # type: ignore[method-assign]
+    principal = await identity.identify.from_token(pair.access)
+
+    assert principal.account == person.account
+    assert asked == []
+
+
 async def test_a_revoked_login_stops_holding_within_two_seconds(
     client: Client, identity: Identity
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -166,6 +167,32 @@ async def test_bodies_that_are_no_request_are_400(client: Client, body: bytes) -
 
         assert response.status == 400, path
         assert (await response.json())["success"] is False
+
+
+VALUES = [
+    None, True, 0, -1, 2**70, 1.5, "", "x", "\x00", "\U0001f600", "1" * 44, "plr_a_b_c", [],
+    {}, ["x"], {"x": "y"}, "a.b.c", "x" * 5000,
+]  # fmt: skip
+FIELDS = (
+    "public_key", "message", "signature", "signed_message", "server_challenge", "email",
+    "setup_code",
+)  # fmt: skip
+
+
+async def test_no_mixture_of_values_is_more_than_a_4xx(client: Client) -> None:
+    """Three hundred bodies of odd values in every field, and tokens of every kind of nonsense."""
+    chance = random.Random(7)
+    person = Person()
+    message = await person.challenge(client)
+    good = {"public_key": person.public_key, "message": message, "signature": "00" * 64}
+    for _ in range(100):
+        body = good | {name: chance.choice(VALUES) for name in chance.sample(FIELDS, 3)}
+        header = {"Authorization": f"Bearer {chance.choice(VALUES[5:])}".replace("\x00", "?")}
+        for path in ("create_session", "verify_session", "verify_key"):
+            response = await client.post(f"/api/auth/{path}", json=body)
+            assert response.status < 500, (path, body)
+        response = await client.post(REFRESH, headers=header)
+        assert response.status == 401, header
 
 
 async def test_a_body_over_the_bound_is_413(client: Client) -> None:
