@@ -1,0 +1,32 @@
+"""The server of a story, on a database of its own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from server.adapter import TABLE
+from server.app import Server
+from server.identity import IDENTITY
+from server.settings import Settings
+from tests.server.person import Person
+from tests.stories.world import Web, World, populate
+
+
+@pytest.fixture
+async def world(database: str, tmp_path: Path) -> AsyncIterator[World]:
+    """The whole server on a database of its own."""
+    server = Server(
+        Settings(data=tmp_path, database_url=database, port=0, login_attempts_per_minute=10_000)
+    )
+    await server.start()
+    assert server.app is not None
+    routes = [
+        mounted.route for mounted in server.app[TABLE].values() if mounted.route.method != "OPTIONS"
+    ]
+    async with aiohttp.ClientSession(server.address) as session:
+        made = World(Web(session), server, server.app[IDENTITY], routes, Person())
+        await populate(made)
+        yield made
+    await server.stop()
