@@ -15,6 +15,7 @@ from server.metrics import METRICS
 
 ROUTES = Routes()
 
+_PROJECT = Path(__file__).parents[4] / "pyproject.toml"
 _RETRY = {"Retry-After": "2"}
 
 

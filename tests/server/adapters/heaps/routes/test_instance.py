@@ -1,6 +1,7 @@
 """What the server says of itself, over HTTP."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -23,6 +24,7 @@ async def test_instance_is_told_with_and_without_a_slash(
     assert body["public_key"] == identity.keyring.identity.public_text
     assert (body["status"], body["name"], body["selfhosted"]) == ("ok", "Test", True)
     assert body["public_url"] == "http://127.0.0.1:8080"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", body["version"])
 
 
 async def test_instance_tells_administrators_that_they_are(client: Client) -> None:
