@@ -15,7 +15,6 @@ from server.metrics import METRICS
 
 ROUTES = Routes()
 
-_PROJECT = Path(__file__).parents[4] / "pyproject.toml"
 _RETRY = {"Retry-After": "2"}
 
 
