@@ -8,6 +8,7 @@ commit: that is how `@y/websocket` 4 learns that it is durable; older clients ig
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING
 
 from crdt import structure, wire
@@ -24,7 +25,18 @@ if TYPE_CHECKING:
 
 _VERSION = 0x66
 """First byte of a Y-Sweet version frame."""
+HOCUSPOCUS_HERE = "a Hocuspocus frame: connect to /ws without a document"
 _EMPTY_AWARENESS = websocket.encode(wire.awareness(b"\x00"))
+
+
+def _greets_hocuspocus(frame: bytes) -> bool:
+    """Whether an unknown message is the first one of a Hocuspocus provider: its token, or step 1."""
+    try:
+        _, at = wire.read_address(frame)
+        kind, _ = wire.decode_hocuspocus(frame, at)
+    except WireError:
+        return False
+    return kind in (wire.AUTH_TOKEN, wire.STEP1)
 
 
 class YMember(Member):
@@ -72,7 +84,7 @@ class YMember(Member):
 class YConnection(Connection):
     """A y-websocket socket."""
 
-    __slots__ = ("live", "member", "principal")
+    __slots__ = ("_rest", "live", "member", "principal")
 
     dialect = "y-websocket"
 
@@ -89,6 +101,8 @@ class YConnection(Connection):
         self.principal = principal
         self.member = self.make_member(principal, can_write=can_write)
         self.live: LiveRoom | None = None
+        self._rest: deque[tuple[int, bytes]] = deque()
+        """Messages of a frame that holds several, behind one that is looked at."""
 
     def make_member(self, principal: Principal, *, can_write: bool) -> YMember:
         """The session, in this dialect's way of acknowledging."""
@@ -124,20 +138,32 @@ class YConnection(Connection):
     def _several(self, payload: bytes, error: WireError) -> None:
         """A frame with several messages is legal for newer clients; anything else is an error."""
         realtime = self.realtime
-        if wire.is_hocuspocus(payload):
-            self.close(MALFORMED, "a Hocuspocus frame: connect to /ws without a document")
-            return
         if error.reason == "trailing":
             try:
-                messages = wire.decode_y_all(payload, realtime.bounds)
+                self._rest.extend(wire.decode_y_all(payload, realtime.bounds))
             except WireError as inner:
                 error = inner
             else:
-                for kind, data in messages:
-                    self._handle(kind, data, self._body(kind, data))
+                self._take_rest()
                 return
+        if _greets_hocuspocus(payload):
+            self.close(MALFORMED, HOCUSPOCUS_HERE)
+            return
         realtime.metrics.refuse(error.reason)
         self.close(MALFORMED, f"malformed frame: {error.reason}")
+
+    def _take_rest(self) -> None:
+        """Handle the messages of one frame, up to one that has to be looked at first."""
+        while self._rest and not self.stalled and not self.closing and self.live is not None:
+            kind, data = self._rest.popleft()
+            self._handle(kind, data, self._body(kind, data))
+
+    def go_on(self) -> None:
+        """Handle what came behind a message that was looked at: in its frame, then in later ones."""
+        self.stalled = False
+        self._take_rest()
+        if not self._is_stalled():
+            super().go_on()
 
     @staticmethod
     def _body(kind: int, data: bytes) -> bytes:
@@ -163,6 +189,8 @@ class YConnection(Connection):
             self.version(live, body)
         elif kind == wire.AUTH_DENIED:
             self.close(MALFORMED, "only a server denies")
+        elif _greets_hocuspocus(data):
+            self.close(MALFORMED, HOCUSPOCUS_HERE)
         # Any other message is one of a newer protocol: ignored, as y-websocket does.
 
     def version(self, live: LiveRoom, body: bytes) -> None:
@@ -186,16 +214,23 @@ class YConnection(Connection):
 class YSweetMember(YMember):
     """A Y-Sweet session: acknowledged by version, not by echo."""
 
-    __slots__ = ("committed",)
+    __slots__ = ("committed", "has_lost")
 
     def __init__(self, connection: YConnection, principal: Principal, *, can_write: bool) -> None:
         super().__init__(connection, principal, can_write=can_write)
         self.committed: bytes | None = None
         """The newest version frame whose preceding frames are all stored."""
+        self.has_lost = False
+        """A change was refused: no later version can be true on this connection."""
+
+    def refused(self, reason: str) -> None:
+        """As on y-websocket; and from here on versions stay what they are."""
+        self.has_lost = True
+        super().refused(reason)
 
     def acknowledged(self, body: bytes, *, ok: bool) -> None:
         """Everything sent before this version frame is stored: say so."""
-        if ok and body and body[0] == _VERSION:
+        if ok and body and body[0] == _VERSION and not self.has_lost:
             self.committed = body
             connection = self.connection
             connection.realtime.turns.answer(connection.outbox, websocket.encode(body))
@@ -220,7 +255,7 @@ class YSweetConnection(YConnection):
         """
         member = self.member
         assert isinstance(member, YSweetMember)
-        if live.room.uncommitted or live.dirty or not live.is_live:
+        if live.room.uncommitted or live.dirty or not live.is_live or member.has_lost:
             committed = member.committed or wire.version(b"\x00")
             self.realtime.turns.queue(self.outbox, websocket.encode(committed))
         live.put(member, wire.VERSION, None, body)

@@ -1,0 +1,162 @@
+"""A whole server inside the test's own process, on a port of its own, and people who use it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from aiohttp import web
+
+from server.app import Server
+from server.documents import DOCUMENTS, Documents
+from server.metrics import METRICS, Metrics
+from server.realtime.connection import REALTIME, Realtime
+from server.settings import Settings
+from storage.accounts import Accounts
+from storage.documents import DocumentRecord
+from storage.documents import Documents as Store
+from storage.grants import Grants
+from storage.pool import Pool, close_pool, open_pool
+from tests.clients import Visitor
+from tests.server.person import Person
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Inside:
+    """A running server and the parts of it that a test looks at or turns."""
+
+    server: Server
+    settings: Settings
+    pool: Pool
+    """A pool of the test's own on the server's database."""
+
+    @property
+    def app(self) -> web.Application:
+        """The application."""
+        assert self.server.app is not None
+        return self.server.app
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return self.server.address
+
+    @property
+    def metrics(self) -> Metrics:
+        """Its counters."""
+        return self.app[METRICS]
+
+    @property
+    def documents(self) -> Documents:
+        """Its live documents."""
+        return self.app[DOCUMENTS]
+
+    @property
+    def realtime(self) -> Realtime:
+        """Its connections."""
+        return self.app[REALTIME]
+
+    @property
+    def store(self) -> Store:
+        """The stored documents, as another process would change them."""
+        return Store(self.pool)
+
+    @property
+    def grants(self) -> Grants:
+        """Members and roles, likewise."""
+        return Grants(self.pool)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Accounts, likewise."""
+        return Accounts(self.pool)
+
+    @asynccontextmanager
+    async def visitor(self) -> AsyncIterator[Guest]:
+        """Somebody with a fresh account."""
+        async with Guest(self) as guest:
+            await guest.log_in()
+            yield guest
+
+    async def record(self, guest: Guest, name: str) -> DocumentRecord:
+        """A document of somebody's default workspace; it must be there."""
+        record = await self.store.resolve(guest.workspace, name)
+        assert record is not None
+        return record
+
+
+class Guest(Visitor):
+    """A visitor with an account, a default workspace and an access token."""
+
+    def __init__(self, inside: Inside) -> None:
+        super().__init__(inside.url)
+        self.inside = inside
+        self.person = Person()
+
+    async def log_in(self) -> Guest:
+        """Make the account, or log in again."""
+        await self.person.log_in(self.http)  # type: ignore[arg-type]
+        self.token = self.person.access
+        return self
+
+    @property
+    def account(self) -> str:
+        """The account's id."""
+        return self.person.account
+
+    @property
+    def workspace(self) -> str:
+        """The default workspace's id."""
+        return self.person.workspace
+
+    async def document_token(self, name: str, authorization: str = "full", **more: Any) -> str:
+        """A token for one document, which is made if it is new."""
+        status, made, _ = await self.post("/doc/new", json={"docId": name})
+        assert status == 200, made
+        body = {"authorization": authorization, **more}
+        status, answer, _ = await self.post(f"/doc/{name}/auth", json=body)
+        assert status == 200, answer
+        return str(answer["token"])
+
+
+@asynccontextmanager
+async def serving(database: str, folder: Path, **changes: Any) -> AsyncIterator[Inside]:
+    """A server with some settings of its own, from start to stop."""
+    given = {
+        "port": 0,
+        "data": folder / f"data-{next(_numbers)}",
+        "database_url": database,
+        "shutdown_grace_s": 0.1,
+        "login_attempts_per_minute": 100_000,
+        "name": "Test",
+    }
+    settings = Settings(**(given | changes))
+    server = Server(settings)
+    await server.start()
+    pool = await open_pool(database, connections_max=4)
+    try:
+        yield Inside(server, settings, pool)
+    finally:
+        await server.stop()
+        await close_pool(pool)
+
+
+@asynccontextmanager
+async def fresh_database(postgres: str) -> AsyncIterator[str]:
+    """A migrated database of one's own, for fixtures that outlive a test."""
+    name = f"inside_{os.getpid()}_{next(_numbers)}"
+    connection = await asyncpg.connect(postgres)
+    try:
+        await connection.execute(f"create database {name} template plait_template")
+        yield postgres.replace("/postgres?", f"/{name}?")
+        await connection.execute(f"drop database {name} with (force)")
+    finally:
+        await connection.close()
