@@ -182,7 +182,12 @@ class Server:
     async def _listen(self, app: web.Application, realtime: Realtime, identity: Identity) -> None:
         settings, stack = self.settings, self._stack
         runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=settings.shutdown_grace_s, handle_signals=False
+            app,
+            access_log=None,
+            shutdown_timeout=settings.shutdown_grace_s,
+            handle_signals=False,
+            # Sockets have their own pings, requests their timeouts: two system calls saved each.
+            tcp_keepalive=False,
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -41,6 +41,14 @@ _BUSY_ROWS = 64
 """Rows waiting for the store from which on acknowledgements wait for a frame to leave with."""
 
 
+_CROWD = 32
+"""Readers from which on a room paces its turns."""
+_PACE_S, _PACE_S_MAX = 10e-6, 5e-3
+"""A turn of a crowded room is followed by this pause per reader (and this at most): what arrives in
+it shares one write per reader and one commit. A single keystroke never waits; without the pause a
+fast typist's frames come in small groups, and each group costs a write per reader."""
+
+
 class LiveRoom:
     """A room, its inbox, and the way to the store and to its members."""
 
@@ -54,6 +62,7 @@ class LiveRoom:
         "held",
         "idle_since",
         "inbox",
+        "not_before",
         "record",
         "rights_version",
         "room",
@@ -67,6 +76,8 @@ class LiveRoom:
         self.room = room
         self.inbox: list[Item] = []
         self.dirty = False
+        self.not_before = 0.0
+        """Loop time before which the next turn waits for company; 0: it need not."""
         self.idle_since: float | None = None
         self.head = 0
         """Sequence up to which this room has seen the log."""
@@ -87,6 +98,9 @@ class LiveRoom:
         self.inbox.append((session, kind, payload, body))
         if not self.dirty:
             self.dirty = True
+            if self.not_before and self._turns.wait(self, self.not_before):
+                return
+            self.not_before = 0.0
             self._turns.room(self)
 
     def join(self, member: Member) -> None:
@@ -247,6 +261,9 @@ class LiveRoom:
                 touched.append(outbox)
         self._turns.flush_later()
         self._documents.metrics.updates_out += count
+        readers = len(self.room.sessions)
+        if readers >= _CROWD:
+            self.not_before = self._turns.clock() + min(readers * _PACE_S, _PACE_S_MAX)
 
     def _presence(self, body: bytes) -> None:
         blobs: dict[bytes, bytes] = {}

@@ -18,6 +18,9 @@ _LATE_S = 0.002
 """How long an acknowledgement waits, under load, for a frame to leave with."""
 
 
+_TICK_S = 0.001
+
+
 class DirtyRoom(Protocol):
     """What `Turns` must know of a room."""
 
@@ -100,6 +103,14 @@ class Turns:
         """A room has something in its inbox (called once per room and turn)."""
         self._rooms.append(room)
         self.flush_later()
+
+    def wait(self, room: DirtyRoom, until: float) -> bool:
+        """Hand the room its turn at `until` and not before; False if that is past already."""
+        if until - self._loop.time() < _TICK_S / 2:
+            return False
+        # uvloop counts milliseconds: anything shorter would come at once.
+        self._loop.call_at(max(until, self._loop.time() + _TICK_S), self.room, room)
+        return True
 
     def queue(self, outbox: Outbox, frame: bytes) -> None:
         """Put a frame behind what waits for this connection."""

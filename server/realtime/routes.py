@@ -23,12 +23,12 @@ ROUTES = Routes()
 _TOKEN_PREFIXES = ("yauth-", "plait-")
 
 
-def credential(request: web.Request) -> tuple[str | None, str | None]:
+def credential(request: web.Request, *, query: bool) -> tuple[str | None, str | None]:
     """The token of a handshake and the subprotocol to answer with.
 
-    Looked for in the Authorization header, `?token=` (also `?yauth=`), and the subprotocols, where
-    browsers can put one: `yauth-TOKEN` or `plait-TOKEN`. A client that offers subprotocols must be
-    answered with one of them.
+    Looked for in the Authorization header, `?token=` (also `?yauth=`) where `query` allows it, and
+    the subprotocols, where browsers can put one: `yauth-TOKEN` or `plait-TOKEN`. A client that
+    offers subprotocols must be answered with one of them.
     """
     offered = [
         part.strip()
@@ -37,7 +37,8 @@ def credential(request: web.Request) -> tuple[str | None, str | None]:
     ]
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
     token = bearer.strip() if scheme.lower() == "bearer" else None
-    token = token or request.query.get("token") or request.query.get("yauth")
+    if query:
+        token = token or request.query.get("token") or request.query.get("yauth")
     chosen = offered[0] if offered else None
     for part in offered:
         if part.startswith(_TOKEN_PREFIXES):
@@ -67,7 +68,8 @@ async def hocuspocus(request: web.Request) -> web.StreamResponse:
     remote = request.app[HOSTS].remote(request)
     _admission(realtime, remote)
     key = upgrade.accept_key(request)
-    token, subprotocol = credential(request)
+    # A URL ends up in logs; providers of this protocol have a frame for the token.
+    token, subprotocol = credential(request, query=False)
     principal = await realtime.identify.from_token(token) if token else None
     connection = HocuspocusConnection(
         realtime,
@@ -112,7 +114,7 @@ async def _enter(
     remote = request.app[HOSTS].remote(request)
     _admission(realtime, remote)
     key = upgrade.accept_key(request)
-    token, subprotocol = credential(request)
+    token, subprotocol = credential(request, query=True)
     if token is None:
         raise Unauthorized("token_missing")
     principal = await realtime.identify.from_token(token)

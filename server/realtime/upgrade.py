@@ -80,7 +80,8 @@ def take_over(
     )
     if subprotocol is not None:
         head += b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1", "replace") + b"\r\n"
-    transport.write(head + b"\r\n")
+    # Leaves with the first frames of the room, in one write.
+    connection.realtime.turns.queue(connection.outbox, head + b"\r\n")
     former = request.protocol
     tail = Tail()
     former.set_parser(tail)  # type: ignore[arg-type]
