@@ -30,7 +30,7 @@ _EMPTY_AWARENESS = websocket.encode(wire.awareness(b"\x00"))
 
 
 def _greets_hocuspocus(frame: bytes) -> bool:
-    """Whether an unknown message is the first one of a Hocuspocus provider: its token, or step 1."""
+    """Whether this is the first message of a Hocuspocus provider: its token, or step 1."""
     try:
         _, at = wire.read_address(frame)
         kind, _ = wire.decode_hocuspocus(frame, at)
@@ -159,7 +159,7 @@ class YConnection(Connection):
             self._handle(kind, data, self._body(kind, data))
 
     def go_on(self) -> None:
-        """Handle what came behind a message that was looked at: in its frame, then in later ones."""
+        """Handle what came behind the message that was looked at: in its frame, then later."""
         self.stalled = False
         self._take_rest()
         if not self._is_stalled():

@@ -12,9 +12,7 @@ from tests.inside import Guest, Inside, fresh_database, serving
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def inside(
-    postgres: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Inside]:
+async def inside(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Inside]:
     """A server with the settings that people get."""
     folder = tmp_path_factory.mktemp("inside")
     async with fresh_database(postgres) as database, serving(database, folder) as running:

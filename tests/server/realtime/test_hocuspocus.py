@@ -9,9 +9,10 @@ import aiohttp
 import pytest
 
 from crdt import wire
+from crdt.awareness import Entry, encode
 from server.realtime.connection import MALFORMED, RESET, TIMEOUT
 from tests.clients import HocuspocusClient, Replica
-from tests.inside import Guest, Inside
+from tests.inside import Guest
 from tests.server.realtime.conftest import Serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -222,8 +223,6 @@ async def test_a_closed_document_needs_its_token_again(ada: Guest) -> None:
 
 async def test_closing_a_document_takes_its_cursor_away(ada: Guest) -> None:
     """CLOSE is leaving: the others see the presence go at once."""
-    from crdt.awareness import Entry, encode
-
     name = name_of()
     leaver, watcher = await ada.open(name), await ada.open(name)
     await leaver.send(wire.awareness(encode([Entry(7, 1, b'{"a":1}')])))
@@ -301,7 +300,13 @@ async def test_a_peer_that_keeps_sending_what_is_refused_is_closed(serve: Serve)
 
 @pytest.mark.parametrize(
     "message",
-    [wire.sync_status(True), b"\x06\x02{}", b"\x02\x01\x02no", b"\x02\x02\x08readonly", b"\x00\x03\x00"],
+    [
+        wire.sync_status(True),
+        b"\x06\x02{}",
+        b"\x02\x01\x02no",
+        b"\x02\x02\x08readonly",
+        b"\x00\x03\x00",
+    ],
     ids=["status", "broadcast", "denied", "authenticated", "sync-3"],
 )
 async def test_what_only_servers_may_send_closes_the_socket(ada: Guest, message: bytes) -> None:
@@ -315,9 +320,20 @@ async def test_what_only_servers_may_send_closes_the_socket(ada: Guest, message:
 
 @pytest.mark.parametrize(
     "frame",
-    [b"", b"\x00", b"\x03ab", b"\x02\xff\xfe\x00\x00\x00", b"\xff" * 12, b"\x81", b"\x01a\x00\x02\x05ab",
-     b"\x01a\x01\x05ab", b"\x01a\x02\x00\x05ab", b"\x01a\x05\x02\xff\xfe", b"\x01a\x00\x00\x01\x00x"],
-)  # fmt: skip
+    [
+        b"",
+        b"\x00",
+        b"\x03ab",
+        b"\x02\xff\xfe\x00\x00\x00",
+        b"\xff" * 12,
+        b"\x81",
+        b"\x01a\x00\x02\x05ab",
+        b"\x01a\x01\x05ab",
+        b"\x01a\x02\x00\x05ab",
+        b"\x01a\x05\x02\xff\xfe",
+        b"\x01a\x00\x00\x01\x00x",
+    ],
+)
 async def test_a_malformed_frame_closes_the_socket(ada: Guest, frame: bytes) -> None:
     """Truncated, trailing, not UTF-8, without an address: before and after the login alike."""
     before = await ada.hocuspocus()
@@ -354,7 +370,7 @@ async def test_pings_of_the_dialect_are_answered(ada: Guest) -> None:
     session = await ada.open(name_of())
 
     await session.socket.send(wire.PONG_FRAME)
-    session.socket.on_frame = lambda frame: None  # type: ignore[method-assign]
+    session.socket.on_frame = lambda _: None  # type: ignore[method-assign]
     await session.socket.send(wire.PING_FRAME)
 
     await session.until(lambda: wire.PONG_FRAME in session.socket.frames)

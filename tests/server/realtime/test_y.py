@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from auth.principal import Role
 from crdt import wire
 from crdt.awareness import Entry, encode
 from server.realtime.connection import FORBIDDEN, MALFORMED, TOO_LARGE
@@ -68,8 +69,9 @@ async def test_messages_of_one_frame_keep_their_order_behind_a_costly_one(ada: G
     client = await sweet(ada, name := name_of())
     large, small = client.replica.insert("x" * 300_000), client.replica.insert("y")
 
-    await client.send(wire.awareness(b"\x00") + wire.update(large) + wire.update(small)
-                      + wire.version(b"\x09"))  # fmt: skip
+    await client.send(
+        wire.awareness(b"\x00") + wire.update(large) + wire.update(small) + wire.version(b"\x09")
+    )
     await client.until(lambda: b"\x09" in client.payloads(wire.VERSION))
 
     assert (await ada.stored_text(name)).endswith("xy")
@@ -137,8 +139,6 @@ async def test_whoever_goes_takes_the_cursor_along(ada: Guest, how: str) -> None
 
 async def test_nobody_moves_the_cursor_of_another_account(ada: Guest, bob: Guest) -> None:
     """An id that a session of another account owns is not taken over, nor removed."""
-    from auth.principal import Role
-
     name = name_of()
     owner = await (await ada.y(name)).sync()
     await ada.inside.grants.set_member(ada.workspace, bob.account, Role.EDITOR)
@@ -190,6 +190,7 @@ async def test_a_readers_presence_is_shown(ada: Guest) -> None:
 
 
 # -- what is refused --------------------------------------------------------------------
+
 
 def nest(depth: int) -> bytes:
     """One value of a map: an array in an array in an array."""
@@ -244,9 +245,20 @@ async def test_a_nest_that_would_overflow_the_stack_is_refused(ada: Guest) -> No
 
 @pytest.mark.parametrize(
     "frame",
-    [b"", b"\x00", b"\x00\x03\x00", b"\x00\x00\x05\x01", b"\x00\x00\x02\x01\x01", b"\x01\x05ab",
-     b"\xff" * 12, b"\x02\x01\x00", b"\x02\x00\x02no", b"\x01\x02\xff\xff", b"\x01\x04\x01\x01\x01\x00"],
-)  # fmt: skip
+    [
+        b"",
+        b"\x00",
+        b"\x00\x03\x00",
+        b"\x00\x00\x05\x01",
+        b"\x00\x00\x02\x01\x01",
+        b"\x01\x05ab",
+        b"\xff" * 12,
+        b"\x02\x01\x00",
+        b"\x02\x00\x02no",
+        b"\x01\x02\xff\xff",
+        b"\x01\x04\x01\x01\x01\x00",
+    ],
+)
 async def test_a_malformed_frame_closes_with_4400(ada: Guest, frame: bytes) -> None:
     """The band of codes at which y-websocket 3.1 does not come back by itself."""
     client = await (await ada.y(name_of())).sync()
