@@ -75,7 +75,7 @@ class DocumentName(msgspec.Struct, frozen=True):
         Raises BadName.
         """
         _check(text, bounds)
-        workspace, name = _take_apart(text)
+        workspace, name = _take_apart(text, beside=query_workspace is not None)
         workspace = workspace or query_workspace or None
         if workspace is not None:
             _check(workspace, bounds)
@@ -86,7 +86,7 @@ class DocumentName(msgspec.Struct, frozen=True):
         return self.name if self.workspace is None else f"{self.workspace}:{self.name}"
 
 
-def _take_apart(text: str) -> tuple[str | None, str]:
+def _take_apart(text: str, *, beside: bool) -> tuple[str | None, str]:
     """Workspace and name of a text in any form."""
     head, colon, tail = text.partition(":")
     if colon and tail and is_global_id(head):
@@ -94,8 +94,8 @@ def _take_apart(text: str) -> tuple[str | None, str]:
         return head, name if name and _VERSION.fullmatch(version) else tail
     if text.startswith(_BLOCK):
         block, _, query = text.removeprefix(_BLOCK).partition("?")
-        if is_global_id(block):
-            values = parse_qs(query).get("workspaceId")
+        values = parse_qs(query).get("workspaceId")
+        if block and (values or beside or is_global_id(block)):
             return values[0] if values else None, block
     return None, text
 
