@@ -1,8 +1,8 @@
 """Where the embedded PostgreSQL lives: its binaries, its operating-system user, its folders.
 
 Everything here happens before the server process exists: finding the binaries, choosing the user
-that PostgreSQL runs as (it refuses root), making the cluster with `initdb`, and taking care of what
-a killed predecessor left behind. `storage.postgres` runs what is prepared here.
+that PostgreSQL runs as (it refuses root), making the cluster with `initdb`. `storage.postgres` runs
+what is prepared here.
 """
 
 import importlib.util
@@ -13,7 +13,6 @@ import shutil
 import stat
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -255,39 +254,3 @@ def open_folder(folder: Path, owner: Owner) -> Iterator[tuple[int, str]]:
         yield handle, through if owner.dropped and Path(through).exists() else str(folder)
     finally:
         os.close(handle)
-
-
-def clear_remains(cluster: Path, sockets: Path, *, wait_s: float = 10.0) -> None:
-    """Make way after a predecessor that was killed. The caller holds the lock on the data folder.
-
-    Its PostgreSQL may still be shutting down: that is waited for. Its `postmaster.pid` may name a
-    process id that somebody else has by now, as after every restart of a container, and PostgreSQL
-    would then refuse to start. Such a file gets our own id: a parent's id does not stop PostgreSQL,
-    and the file's other line, by which it finds orphans that still use its memory, is kept.
-    """
-    pid_file = cluster / "postmaster.pid"
-    try:
-        lines = pid_file.read_text().splitlines(keepends=True)
-        pid = int(lines[0])
-    except (FileNotFoundError, ValueError, IndexError):
-        pid = 0
-    deadline = time.monotonic() + wait_s
-    while pid and _serves(pid, cluster):
-        if time.monotonic() > deadline:
-            raise EmbeddedError(f"a PostgreSQL (process {pid}) still serves {cluster}")
-        time.sleep(0.01)
-    if pid and pid_file.exists():
-        pid_file.write_text("".join([f"{os.getpid()}\n", *lines[1:]]))
-    for name in (SOCKET_NAME, f"{SOCKET_NAME}.lock"):
-        (sockets / name).unlink(missing_ok=True)
-
-
-def _serves(pid: int, cluster: Path) -> bool:
-    """Whether a process works in the cluster's folder, as every process of PostgreSQL does.
-
-    Without `/proc` nobody is found; PostgreSQL's own check then has the last word.
-    """
-    try:
-        return Path(f"/proc/{pid}/cwd").samefile(cluster)
-    except OSError:
-        return False

@@ -23,6 +23,7 @@ from typing import IO
 from urllib.parse import quote
 
 from storage import cluster as places
+from storage import remains
 from storage.cluster import EmbeddedError
 
 __all__ = ["Embedded", "EmbeddedError"]
@@ -51,6 +52,8 @@ _READY = b"ready to accept connections"
 _PAUSE_S_MAX = 5.0
 _STEADY_S = 10.0
 """A child that lived this long did start well: the pause before the next start is short again."""
+_WORDS = ((signal.SIGINT, 20), (signal.SIGQUIT, 10), (signal.SIGKILL, 5))
+"""How PostgreSQL is told to stop, and for how long; it kills its children 5 s after SIGQUIT."""
 _LOG_BYTES_MAX = 1 << 20
 _PR_SET_PDEATHSIG = 1
 
@@ -120,10 +123,11 @@ class Embedded:
             await asyncio.gather(keeper, return_exceptions=True)
         child, self._child = self._child, None
         if child:
-            # Continued too, because a stopped process hears nothing but SIGKILL.
-            for word, patience_s in ((signal.SIGINT, 20), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
-                child.tell(word)
-                child.tell(signal.SIGCONT)
+            for word, patience_s in _WORDS:
+                family = remains.processes_of(self._cluster)
+                # All are continued, because a frozen process hears nothing but SIGKILL.
+                remains.tell(family, signal.SIGCONT)
+                remains.tell(family if word == signal.SIGKILL else [child.process.pid], word)
                 if await child.gone_within(patience_s):
                     break
                 _log.error("embedded PostgreSQL ignored %s", word.name)
@@ -164,7 +168,7 @@ class Embedded:
             places.make_cluster(self._cluster, self._binaries, owner, fsync=fsync)
 
     def _spawn(self) -> "_Child":
-        places.clear_remains(self._cluster, self._sockets)
+        remains.clear_remains(self._cluster, self._sockets)
         options = {**self._options, "unix_socket_directories": str(self._sockets)}
         with places.open_folder(self._cluster, self._owner) as (handle, path):
             command = [str(self._binaries.folder / "postgres"), "-D", path]
@@ -242,10 +246,6 @@ class _Child:
         self._log = log
         self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._listen, name="postgres-log", daemon=True).start()
-
-    def tell(self, word: signal.Signals) -> None:
-        """Send a signal; a process that is gone already is no error."""
-        self.process.send_signal(word)
 
     async def gone_within(self, seconds: float) -> bool:
         """Whether it ended in that time."""

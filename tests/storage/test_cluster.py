@@ -1,8 +1,7 @@
-"""Before PostgreSQL runs: programs, users, folders, and what a killed predecessor left."""
+"""Before PostgreSQL runs: programs, users and folders."""
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +15,8 @@ from storage.cluster import (
     EmbeddedError,
     Owner,
     choose_owner,
-    clear_remains,
     find_binaries,
     make_cluster,
-    open_folder,
     socket_folder,
 )
 
@@ -169,62 +166,3 @@ def _broken(folder: Path) -> Binaries:
         ):
             parent.chmod(parent.stat().st_mode | 0o011)
     return Binaries(folder=folder, major=18)
-
-
-def test_a_process_id_that_is_somebody_elses_by_now_does_not_stop_the_start(
-    owner: Owner, tmp_path: Path
-) -> None:
-    """As after the restart of a container: PostgreSQL alone refuses, after clearing it starts."""
-    cluster, binaries = tmp_path / "postgres", find_binaries(owner)
-    make_cluster(cluster, binaries, owner, fsync=False)
-    stranger = subprocess.Popen(["sleep", "60"], **owner.spawn_arguments())
-    sockets = socket_folder(tmp_path, owner)
-    (cluster / "postmaster.pid").write_text(f"{stranger.pid}\n{cluster}\n1\n5432\n\n\n\n")
-    (sockets / f"{SOCKET_NAME}.lock").write_text(f"{stranger.pid}\n{cluster}\n1\n5432\n")
-
-    alone = _try(cluster, binaries, owner, sockets)
-    clear_remains(cluster, sockets)
-    cleared = _try(cluster, binaries, owner, sockets)
-    stranger.kill()
-    stranger.wait()
-
-    assert 'lock file "postmaster.pid" already exists' in alone
-    assert "ready to accept connections" in cleared
-    shutil.rmtree(sockets)
-
-
-def _try(cluster: Path, binaries: Binaries, owner: Owner, sockets: Path) -> str:
-    """What PostgreSQL says until it is ready or has given up."""
-    said = ""
-    with open_folder(cluster, owner) as (handle, path):
-        command = [binaries.folder / "postgres", "-D", path, "-c", "listen_addresses="]
-        process = subprocess.Popen(
-            [*command, "-c", f"unix_socket_directories={sockets}"],
-            cwd="/",
-            env={},
-            stderr=subprocess.PIPE,
-            text=True,
-            pass_fds=[handle],
-            **owner.spawn_arguments(),
-        )
-    assert process.stderr is not None
-    for line in process.stderr:
-        said += line
-        if "ready to accept connections" in line:
-            process.terminate()
-    process.stderr.close()
-    process.wait()
-    return said
-
-
-def test_a_predecessor_that_still_serves_is_not_pushed_aside(tmp_path: Path, owner: Owner) -> None:
-    """A process that works in the cluster's folder is waited for, then named."""
-    with subprocess.Popen(["sleep", "60"], cwd=tmp_path) as orphan:
-        (tmp_path / "postmaster.pid").write_text(f"{orphan.pid}\n")
-
-        with pytest.raises(EmbeddedError, match=f"process {orphan.pid}\\) still serves"):
-            clear_remains(tmp_path, tmp_path, wait_s=0.05)
-        orphan.kill()
-        orphan.wait()
-
-        clear_remains(tmp_path, tmp_path, wait_s=0.05)

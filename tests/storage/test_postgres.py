@@ -17,6 +17,7 @@ import pytest
 
 from storage.pool import close_pool, open_pool
 from storage.postgres import Embedded, EmbeddedError
+from storage.remains import processes_of
 
 QUICK = {"fsync": "off"}
 PROGRAM = """
@@ -177,7 +178,8 @@ async def test_stopping_leaves_nothing(prepared: Path) -> None:
     process = psutil.Process(embedded.pid)
     family = [process, *process.children()]
     sockets = Path(str(await _ask(embedded, "show unix_socket_directories")))
-    process.suspend()
+    for member in family:
+        member.suspend()
 
     await embedded.stop()
     await embedded.stop()
@@ -199,6 +201,22 @@ async def test_it_goes_when_its_parent_is_killed(prepared: Path) -> None:
     async with _running(prepared) as embedded:  # At once: it waits for the shutdown that goes on.
         assert await _ask(embedded, "select 1") == 1
     assert _wait_for_end(pid, 10)
+
+
+async def test_a_frozen_orphan_does_not_hinder_the_next_start(prepared: Path) -> None:
+    """Server killed while its PostgreSQL is frozen: the next one wakes it, waits, and serves."""
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", PROGRAM, str(prepared)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environ) as server:
+        assert server.stdout is not None
+        postmaster = psutil.Process(int(server.stdout.readline()))
+        for process in (postmaster, *postmaster.children()):
+            process.suspend()
+        server.kill()
+
+    async with _running(prepared) as embedded:
+        assert await _ask(embedded, "select 1") == 1
+    assert processes_of(prepared / "postgres") == []
 
 
 async def test_its_log_is_bounded(prepared: Path) -> None:
