@@ -40,6 +40,7 @@ ROWS = {
     "memory, kB/client": "kb_per_client",
     "memory growth, MB": "growth_mb",
     "sent, MB": "sent_mb",
+    "missed by the other reader": "other_reader_misses",
     "bytes per join": "bytes",
 }
 NEEDS_PID = {"us_per_delivery", "us_per_update", "ms_per_connect", "ms_per_join", "kb_per_client"}

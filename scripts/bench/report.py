@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .compare import Bench, Comparison
 
 RATES = {
+    "sent_mb": "sent MB",
+    "seconds": "s",
+    "other_reader_misses": "missed by the other reader",
     "updates_per_s": "upd/s",
     "deliveries_per_s": "del/s",
     "connects_per_s": "conn/s",
@@ -26,7 +29,7 @@ RATES = {
 TOTALS = (
     "lost_deliveries", "doubled_deliveries", "disconnected", "failed", "refusals", "text_differs",
     "slow_one_closed", "reader_closed", "writer_closed", "echoes", "acknowledgements",
-    "rows_per_commit", "rows", "fsyncs", "rss_mb",
+    "traffic_growth_mb", "rows_per_commit", "rows", "fsyncs", "rss_mb",
 )  # fmt: skip
 HEAD = (
     "| against | compared | Plait server | PostgreSQL | sum | sum with asynchronous commit | peer "
