@@ -82,6 +82,7 @@ class WebSocketProtocol(asyncio.Protocol):
         "_need",
         "closing",
         "frame_bytes_max",
+        "frames",
         "received_at",
         "stalled",
         "transport",
@@ -91,6 +92,8 @@ class WebSocketProtocol(asyncio.Protocol):
         self.transport = transport
         self.frame_bytes_max = frame_bytes_max
         self.closing = False
+        self.frames = 0
+        """Frames of any kind received, since whoever keeps a budget set it back."""
         self.stalled = False
         """No further message is handled, because the last one is still being looked at."""
         self.received_at = now
@@ -117,6 +120,9 @@ class WebSocketProtocol(asyncio.Protocol):
         """The connection is gone; called once."""
         raise NotImplementedError
 
+    def spend(self, size: int) -> None:
+        """So many bytes came, and `frames` since the last time: for those who keep a budget."""
+
     def clock(self) -> float:
         """Loop time."""
         raise NotImplementedError
@@ -135,6 +141,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self._chunks = []
             self._have = 0
         at, end = 0, len(data)
+        self.spend(end)
         while end - at >= 6 and not self.closing and not self.stalled:
             size = data[at + 1] & 127
             body = at + 6
@@ -151,6 +158,7 @@ class WebSocketProtocol(asyncio.Protocol):
                 return
             if head == 0x82 and data[at + 1] & 128 and size <= self.frame_bytes_max:
                 payload = unmask(data, body, stop, data[body - 4 : body])
+                self.frames += 1
                 if self._fragments is None:
                     self.message(payload)
                 else:
@@ -200,6 +208,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def _frame(self, head: int, payload: bytes) -> None:
         """Everything but a whole unfragmented binary message."""
         opcode = head & 15
+        self.frames += 1
         if opcode == CLOSE:
             self._peer_closes(payload)
         elif opcode == PING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -81,10 +82,20 @@ class Realtime:
     """Connections of each address that have not opened a document yet."""
     draining: bool = False
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _second: int = 0
+    _handshakes: int = 0
 
     def pending_of(self, remote: str) -> int:
         """Connections of one address that have not yet opened a document."""
         return self.pending.get(remote, 0)
+
+    def handshake_fits(self) -> bool:
+        """Count one handshake; False when this second has had its share."""
+        second = int(self.turns.clock())
+        if second != self._second:
+            self._second, self._handshakes = second, 0
+        self._handshakes += 1
+        return self._handshakes <= self.settings.handshakes_per_s_max
 
     def spawn(self, work: object, name: str) -> asyncio.Task[None]:
         """Run a coroutine that nobody awaits; it is kept alive and its failure is logged."""
@@ -107,8 +118,11 @@ class Connection(WebSocketProtocol):
 
     __slots__ = (
         "__weakref__",
+        "_bytes",
         "_held",
         "_pending",
+        "_second",
+        "_strikes",
         "opened_at",
         "outbox",
         "realtime",
@@ -126,6 +140,9 @@ class Connection(WebSocketProtocol):
         self.refusals = 0
         self._held: set[object] = set()
         self._pending = False
+        self._second = int(now)
+        self._bytes = 0
+        self._strikes = 0
 
     # -- liveness -----------------------------------------------------------------------
 
@@ -240,6 +257,25 @@ class Connection(WebSocketProtocol):
         finally:
             self.hold("inspection", on=False)
             self.go_on()
+
+    def spend(self, size: int) -> None:
+        """Keep the connection within its budget: over it, it is not read for the second's rest."""
+        self._bytes += size
+        second = int(self.received_at)
+        if second != self._second:
+            over = self._bytes_over() or self.frames > self.realtime.settings.frames_per_s_max
+            self._strikes = self._strikes + 1 if over and second == self._second + 1 else 0
+            self._second, self._bytes, self.frames = second, size, 0
+            if self._strikes >= self.realtime.settings.budget_strikes_max:
+                self.realtime.metrics.refuse("over-budget")
+                self.close(TOO_MANY, "too many frames")
+        elif self.frames > self.realtime.settings.frames_per_s_max or self._bytes_over():
+            self.hold("budget", on=True)
+            loop = asyncio.get_running_loop()
+            loop.call_at(second + 1, partial(self.hold, "budget", on=False))
+
+    def _bytes_over(self) -> bool:
+        return self._bytes > self.realtime.settings.bytes_per_s_max
 
     def count_refusal(self) -> bool:
         """One more refused frame; True when it was one too many."""

@@ -53,6 +53,9 @@ def _admission(realtime: Realtime, remote: str) -> None:
     settings = realtime.settings
     if realtime.draining:
         raise Busy("the server is restarting")
+    if not realtime.handshake_fits():
+        realtime.metrics.refuse("handshakes-full")
+        raise Busy("too many connections at once", 1)
     if len(realtime.connections) >= settings.connections_max:
         realtime.metrics.refuse("connections-full")
         raise Busy("too many connections")

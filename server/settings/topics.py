@@ -183,6 +183,19 @@ class Connections:
     connections_per_address_max: int = 1000
     """Connections of one address that have not authenticated yet; more are refused with 429."""
 
+    handshakes_per_s_max: int = 5000
+    """WebSocket handshakes in one second; more are told to come back in a moment (503)."""
+
+    frames_per_s_max: int = 20_000
+    """Frames of one connection in one second; above it the connection is not read for the rest of
+    that second."""
+
+    bytes_per_s_max: int = 128 * MIB
+    """Bytes of one connection in one second; likewise."""
+
+    budget_strikes_max: int = 60
+    """Seconds in a row over these budgets after which the connection is closed with 4429."""
+
     documents_per_connection_max: int = 100
     """Documents that one Hocuspocus connection may open."""
 
