@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from storage import loading, quarantine
-from storage.errors import reaching
+from storage.errors import LogBroken, reaching
 from storage.loading import Loaded
 from storage.pool import Pool, transaction
 from storage.squeezing import Squeezed, squeeze
@@ -84,14 +84,16 @@ class Compactor:
         """Move the load boundary up to the present head; None when there was nothing to do.
 
         None also when another process compacted or rebuilt the document meanwhile. Raises
-        LogBroken, Unavailable, Unproven, UnknownDocument, and what `run` raises; then nothing
-        changed.
+        LogBroken (also when the new snapshot is not proven), Unavailable, UnknownDocument, and what
+        `run` raises; then nothing changed.
         """
         loaded = await loading.load(self._pool, document)
         if loaded.tail_rows == 0 or loaded.deleted:
             return None
         rows = [(row.sequence, row.data) for row in loaded.rows]
-        squeezed: Squeezed = await self._run(squeeze, loaded.snapshot, rows)
+        squeezed: Squeezed | str = await self._run(squeeze, loaded.snapshot, rows)
+        if isinstance(squeezed, str):
+            raise LogBroken(document, squeezed)
         if not await self._swap(document, loaded, squeezed):
             return None
         return Compacted(

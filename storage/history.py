@@ -125,8 +125,9 @@ async def thin(
 ) -> int:
     """Merge what is old enough; answers how many rows went.
 
-    Only rows below the load boundary are touched, and never one that waits. Raises Unavailable,
-    Unproven, LogBroken (somebody else thinned at the same time); then nothing changed.
+    Only rows below the load boundary are touched, and never one that waits. Raises Unavailable, and
+    LogBroken when the merged rows are not proven or somebody else thinned at the same time; then
+    nothing changed.
     """
     with reaching():
         boundary = await pool.fetchval(_BOUNDARY, document)
@@ -148,6 +149,8 @@ async def thin(
     data = {last: await unpack(encoding, piece) for last, encoding, piece in rows}
     whole = [data[row["last"]] for row in settled]
     merged = await run(merge_pieces, whole, groups)
+    if isinstance(merged, str):
+        raise LogBroken(document, merged)
     with reaching():
         async with transaction(pool) as connection:
             gone = 0

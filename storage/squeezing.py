@@ -29,14 +29,11 @@ class Squeezed(msgspec.Struct, frozen=True, kw_only=True):
     """Sequences of rows that break the document, and why; to be set aside."""
 
 
-class Unproven(Exception):
-    """A rebuilt document is not the one it was made from; nothing may be replaced by it."""
-
-
-def squeeze(snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]) -> Squeezed:
+def squeeze(snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]) -> Squeezed | str:
     """Make the snapshot of an older snapshot and the rows (sequence, bytes) after it.
 
-    Raises Unproven, or DocumentBroken when the older snapshot itself is bad.
+    Answers a sentence instead when the snapshot does not stand for them: then nothing may be
+    replaced. Raises DocumentBroken when the older snapshot itself is bad.
     """
     whole, good, bad = rebuild_without_bad(snapshot, rows)
     pending: list[tuple[int, bytes]] = []
@@ -45,7 +42,7 @@ def squeeze(snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]) -> Squeez
         waiting = set(clean.pending())
         found = [row for row in good if row[1] in waiting]
         if not found:
-            raise Unproven("something waits that is not a row")
+            return "something in the older snapshot waits, and is no row"
         good = [row for row in good if row[1] not in waiting]
         pending += found
         clean = _rebuild(snapshot, good)
@@ -53,7 +50,7 @@ def squeeze(snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]) -> Squeez
     encoded = clean.encode()
     again = _rebuild(encoded, pending)
     if again.encode() != whole.encode() or again.state_vector() != whole.state_vector():
-        raise Unproven("the snapshot does not load as the document it was made from")
+        return "the new snapshot does not load as the document it was made from"
     encoding, data = pack(encoded)
     return Squeezed(
         encoding=encoding,
@@ -88,11 +85,11 @@ def rebuild_without_bad(
 
 def merge_pieces(
     whole: Sequence[bytes], groups: Sequence[tuple[int, int]]
-) -> list[tuple[int, bytes]]:
+) -> list[tuple[int, bytes]] | str:
     """Merge each stretch `whole[start:end]` into one update, packed for storing.
 
-    `whole` is everything that integrated, in order. Raises Unproven when the document with the
-    stretches merged is not the one without.
+    `whole` is everything that integrated, in order. Answers a sentence instead when the document
+    with the stretches merged is not the one without.
     """
     merged = [merge(whole[start:end]) for start, end in groups]
     pieces: list[bytes] = []
@@ -102,7 +99,7 @@ def merge_pieces(
         at = end
     pieces += whole[at:]
     if Document.rebuild(pieces).encode() != Document.rebuild(whole).encode():
-        raise Unproven("the merged history does not load as the history it was made from")
+        return "the merged history does not load as the history it was made from"
     return [pack(piece) for piece in merged]
 
 

@@ -2,15 +2,20 @@
 
 import asyncio
 import itertools
+import random
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import pycrdt
 
+from crdt.document import Document
 from storage.documents import DocumentRecord, Documents
+from storage.loading import Loaded
 from storage.log import Fenced, Flusher, Row, Stored
 from storage.pool import Pool
 
+BREAKS = bytes.fromhex("0101090004000700017800")
+"""A letter that calls the first letter of client 7 its parent; pycrdt breaks when it meets that."""
 NOW = 1_790_000_000.0
 _names = itertools.count(1)
 
@@ -92,6 +97,41 @@ def text_of(updates: Sequence[bytes]) -> str:
 
 
 async def until_locked(pool: Pool) -> None:
-    """Wait until somebody waits for a lock."""
-    while not await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
+    """Wait until somebody in this database waits for a lock."""
+    waiting = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND datname = current_database()
+    """
+    while not await pool.fetchval(waiting):  # noqa: ASYNC110
         await asyncio.sleep(0.001)
+
+
+def drawing(seed: int, steps: int = 120) -> list[bytes]:
+    """The updates of three people who type, delete and set keys, seeing each other now and then."""
+    chance = random.Random(seed)
+    people = [pycrdt.Doc(client_id=100 + n) for n in range(3)]
+    updates: list[bytes] = []
+    for _ in range(steps):
+        mine = chance.choice(people)
+        new: list[bytes] = []
+        subscription = mine.observe(lambda event, new=new: new.append(event.update))
+        text, keys = mine.get("text", type=pycrdt.Text), mine.get("keys", type=pycrdt.Map)
+        if len(text) > 4 and chance.random() < 0.3:
+            at = chance.randrange(len(text) - 2)
+            del text[at : at + 2]
+        elif chance.random() < 0.8:
+            text.insert(chance.randrange(len(text) + 1), chance.choice("abcdef") * 3)
+        else:
+            keys[chance.choice("xyz")] = chance.random()
+        mine.unobserve(subscription)
+        updates += new
+        for other in people:
+            if other is not mine and chance.random() < 0.6:
+                other.apply_update(mine.get_update(other.get_state()))
+    return updates
+
+
+def rebuilt(loaded: Loaded) -> Document:
+    """The document as a server would open it."""
+    rows = [row.data for row in loaded.rows]
+    return Document.rebuild([loaded.snapshot, *rows] if loaded.snapshot else rows)

@@ -15,45 +15,20 @@ import pytest
 from crdt.document import Document
 from storage.compaction import Compactor, run_inline
 from storage.documents import Documents
-from storage.loading import Loaded
+from storage.errors import LogBroken
 from storage.log import Fenced, Flusher, Stored
 from storage.pool import Pool
-from storage.squeezing import Unproven, squeeze
-from tests.storage.papers import append, paper, read_log, text_of, typing, write
-
-BREAKS = bytes.fromhex("0101090004000700017800")
-"""A letter that calls the first letter of client 7 its parent; pycrdt breaks when it meets that."""
-
-
-def rebuilt(loaded: Loaded) -> Document:
-    """The document as a server would open it."""
-    rows = [row.data for row in loaded.rows]
-    return Document.rebuild([loaded.snapshot, *rows] if loaded.snapshot else rows)
-
-
-def drawing(seed: int, steps: int = 120) -> list[bytes]:
-    """The updates of three people who type, delete and set keys, seeing each other now and then."""
-    chance = random.Random(seed)
-    people = [pycrdt.Doc(client_id=100 + n) for n in range(3)]
-    updates: list[bytes] = []
-    for _ in range(steps):
-        mine = chance.choice(people)
-        new: list[bytes] = []
-        subscription = mine.observe(lambda event, new=new: new.append(event.update))
-        text, keys = mine.get("text", type=pycrdt.Text), mine.get("keys", type=pycrdt.Map)
-        if len(text) > 4 and chance.random() < 0.3:
-            at = chance.randrange(len(text) - 2)
-            del text[at : at + 2]
-        elif chance.random() < 0.8:
-            text.insert(chance.randrange(len(text) + 1), chance.choice("abcdef") * 3)
-        else:
-            keys[chance.choice("xyz")] = chance.random()
-        mine.unobserve(subscription)
-        updates += new
-        for other in people:
-            if other is not mine and chance.random() < 0.6:
-                other.apply_update(mine.get_update(other.get_state()))
-    return updates
+from tests.storage.papers import (
+    BREAKS,
+    append,
+    drawing,
+    paper,
+    read_log,
+    rebuilt,
+    text_of,
+    typing,
+    write,
+)
 
 
 async def test_a_compacted_document_loads_as_before(pool: Pool, database: str) -> None:
@@ -206,25 +181,18 @@ async def test_several_bad_rows_are_all_found(pool: Pool, database: str) -> None
     assert text_of([(await Documents(pool).load(document)).snapshot or b""]) == "abc"
 
 
-def test_a_snapshot_that_does_not_load_as_its_log_is_refused() -> None:
-    """The comparison is made with a freshly loaded document; here the old snapshot is foreign."""
-    squeezed = squeeze(None, list(enumerate(typing("abc"), 1)))
-
-    assert squeezed.pending == squeezed.bad == []
-    assert text_of([squeezed.data]) == "abc"
-    assert squeezed.state_vector == Document.rebuild([squeezed.data]).state_vector()
-
-
-async def test_nothing_changes_when_the_work_fails(pool: Pool, database: str) -> None:
-    """A worker that dies, or a proof that fails, leaves the log as the load boundary."""
+@pytest.mark.parametrize("dies", [True, False], ids=["worker-dies", "not-proven"])
+async def test_nothing_changes_when_the_work_fails(pool: Pool, database: str, dies: bool) -> None:
+    """A worker that dies, or a snapshot that is not proven, leaves the whole log to be loaded."""
     document = (await paper(pool)).id
-    updates = typing("abc")
-    await write(database, document, *updates)
+    await write(database, document, *typing("abc"))
 
-    async def fail(*_: object) -> Any:
-        raise Unproven("as if")
+    async def fail(*_: object) -> str:
+        if dies:
+            raise ChildProcessError
+        return "not proven"
 
-    with pytest.raises(Unproven):
+    with pytest.raises(ChildProcessError if dies else LogBroken):
         await Compactor(pool, fail).compact(document)
 
     loaded = await Documents(pool).load(document)
@@ -267,22 +235,6 @@ async def test_of_two_compactions_at_once_one_wins(pool: Pool, database: str) ->
 
     assert sum(each is not None for each in done) == 1
     assert (await Documents(pool).load(document)).rows == []
-
-
-async def test_a_document_that_was_rebuilt_meanwhile_is_left_alone(
-    pool: Pool, database: str
-) -> None:
-    """A snapshot of the old lineage must not come back."""
-    document = (await paper(pool)).id
-    await write(database, document, *typing("old"))
-    documents = Documents(pool)
-
-    async def rebuild_meanwhile(function: Callable[..., Any], *arguments: object) -> Any:
-        await documents.replace(document, typing("new", client=8)[0], "ada")
-        return await run_inline(function, *arguments)
-
-    assert await Compactor(pool, rebuild_meanwhile).compact(document) is None
-    assert text_of([(await documents.load(document)).snapshot or b""]) == "n"
 
 
 @pytest.mark.parametrize("statement", ["snapshots", "updates", "heads"])

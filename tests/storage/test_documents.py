@@ -1,17 +1,22 @@
-"""Documents by name, in the trash and beyond, and how they are loaded."""
+"""Documents by name, in the trash and beyond."""
 
 import asyncio
-from uuid import uuid4
 
 import pytest
 
-from storage import loading
 from storage.compaction import Compactor
 from storage.documents import Documents, make_id
-from storage.errors import LogBroken, NameTaken, UnknownDocument
-from storage.log import Fenced, Flusher, Stored
+from storage.errors import NameTaken, UnknownDocument
+from storage.log import Fenced, Flusher
 from storage.pool import Pool
-from tests.storage.papers import append, make_scope, paper, text_of, typing, until_locked, write
+from tests.storage.papers import (
+    append,
+    make_scope,
+    paper,
+    typing,
+    until_locked,
+    write,
+)
 
 ULID = "01J8ZQ4T9Y3K8M2N5P7R9S1T3V"
 
@@ -93,90 +98,6 @@ async def test_a_scope_lists_its_documents_in_pages(pool: Pool) -> None:
 
     assert {record.id for record in first + rest} == {record.id for record in made}
     assert sum(record.deleted for record in first + rest) == 1
-
-
-async def test_a_new_document_loads_empty(pool: Pool) -> None:
-    """It has neither snapshot nor rows, and its head is 0."""
-    loaded = await Documents(pool).load((await paper(pool)).id)
-
-    assert (loaded.snapshot, loaded.rows, loaded.head, loaded.lineage) == (None, [], 0, 1)
-    assert (loaded.deleted, loaded.sync_version, loaded.retired) == (False, 1, frozenset())
-
-
-async def test_a_document_that_is_not_there_raises(pool: Pool) -> None:
-    """It does not load as an empty one."""
-    with pytest.raises(UnknownDocument):
-        await Documents(pool).load(uuid4())
-
-
-async def test_a_load_answers_every_row_in_order(pool: Pool, database: str) -> None:
-    """With their sequences."""
-    document = (await paper(pool)).id
-    await write(database, document, b"a", b"b", b"c")
-
-    loaded = await Documents(pool).load(document)
-
-    assert [(row.sequence, row.data) for row in loaded.rows] == [(1, b"a"), (2, b"b"), (3, b"c")]
-    assert (loaded.head, loaded.tail_rows, loaded.tail_bytes) == (3, 3, 3)
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [[b"%d" % n for n in range(loading.TAIL_ROWS + 500)], [b"x" * (1 << 20)] * 5],
-    ids=["many", "large"],
-)
-async def test_a_long_tail_is_read_in_pieces(pool: Pool, database: str, rows: list[bytes]) -> None:
-    """Too many rows or too many bytes for one answer; it comes whole all the same."""
-    document = (await paper(pool)).id
-    await write(database, document, *rows)
-
-    loaded = await Documents(pool).load(document)
-
-    assert [row.data for row in loaded.rows] == rows
-    assert [row.sequence for row in loaded.rows] == list(range(1, len(rows) + 1))
-
-
-@pytest.mark.parametrize("missing", [1, 2, 3], ids=["first", "middle", "last"])
-async def test_a_missing_row_refuses_the_load(pool: Pool, database: str, missing: int) -> None:
-    """Whichever it is; a document with a hole must not be opened."""
-    document = (await paper(pool)).id
-    await write(database, document, b"a", b"b", b"c")
-    await pool.execute("DELETE FROM updates WHERE sequence = $1", missing)
-
-    with pytest.raises(LogBroken):
-        await Documents(pool).load(document)
-
-
-async def test_a_lost_snapshot_refuses_the_load(pool: Pool, database: str) -> None:
-    """The rows above it are not the document."""
-    document = (await paper(pool)).id
-    await write(database, document, *typing("abc"))
-    await Compactor(pool).compact(document)
-    await pool.execute("DELETE FROM snapshots")
-
-    with pytest.raises(LogBroken):
-        await Documents(pool).load(document)
-
-
-async def test_rows_after_a_sequence_are_read_alone(pool: Pool, database: str) -> None:
-    """For a node that saw a gap."""
-    document = (await paper(pool)).id
-    await write(database, document, b"a", b"b", b"c")
-    documents = Documents(pool)
-
-    assert [row.data for row in await documents.rows_after(document, 1)] == [b"b", b"c"]
-    assert [row.data for row in await documents.rows_after(document, 1, limit=1)] == [b"b"]
-    assert await documents.rows_after(document, 3) == []
-
-
-async def test_rows_that_were_thinned_away_are_not_skipped(pool: Pool, database: str) -> None:
-    """Who asks for them must load the snapshot."""
-    document = (await paper(pool)).id
-    await write(database, document, b"a", b"b", b"c")
-    await pool.execute("DELETE FROM updates WHERE sequence = 2")
-
-    with pytest.raises(LogBroken):
-        await Documents(pool).rows_after(document, 1)
 
 
 async def test_a_deleted_document_stays_loadable_and_says_so(pool: Pool, database: str) -> None:
@@ -283,27 +204,6 @@ async def test_a_document_that_was_restored_after_its_purge_is_unknown(pool: Poo
         await documents.restore(document)
 
 
-async def test_a_new_lineage_fences_the_old_one_and_remembers_its_clients(
-    pool: Pool, database: str
-) -> None:
-    """Its content is the given update alone; both versions move together."""
-    document = (await paper(pool)).id
-    await write(database, document, *typing("old", client=7))
-    documents = Documents(pool)
-
-    record = await documents.replace(document, typing("n", client=8)[0], "ada")
-
-    loaded = await documents.load(document)
-    assert (record.lineage, record.sync_version) == (loaded.lineage, loaded.sync_version) == (2, 2)
-    assert text_of([loaded.snapshot or b"", *[row.data for row in loaded.rows]]) == "n"
-    assert loaded.retired == {7}
-    flusher = Flusher(database)
-    await flusher.start()
-    assert await append(flusher, document, b"late") == Fenced("lineage")
-    assert await append(flusher, document, b"new", lineage=2) == Stored(5, 5, 1, False)
-    await flusher.close()
-
-
 async def test_sizes_tell_what_a_document_takes(pool: Pool, database: str) -> None:
     """Before and after compaction."""
     document = (await paper(pool)).id
@@ -318,47 +218,3 @@ async def test_sizes_tell_what_a_document_takes(pool: Pool, database: str) -> No
     assert (before.snapshot, before.tail, before.log, before.rows) == (0, size, size, 5)
     assert (after.tail, after.log) == (0, size)
     assert 0 < after.snapshot < size
-
-
-async def test_a_quarantined_row_keeps_its_sequence_and_its_bytes(
-    pool: Pool, database: str
-) -> None:
-    """The document opens without it, and later rows are numbered on."""
-    document = (await paper(pool)).id
-    await write(database, document, b"a", b"bad", b"c")
-    documents = Documents(pool)
-
-    await documents.quarantine_row(document, 2, "panic")
-
-    loaded = await documents.load(document)
-    assert [(row.sequence, row.data) for row in loaded.rows] == [(1, b"a"), (3, b"c")]
-    kept = await pool.fetchrow("SELECT sequence, data, reason, author FROM quarantine")
-    assert tuple(kept) == (2, b"bad", "panic", "ada")
-
-
-async def test_a_quarantined_snapshot_falls_back_to_the_whole_log(
-    pool: Pool, database: str
-) -> None:
-    """Compaction deletes no row, so nothing is missing."""
-    document = (await paper(pool)).id
-    await write(database, document, *typing("abc"))
-    await Compactor(pool).compact(document)
-    documents = Documents(pool)
-
-    await documents.quarantine_row(document, 0, "damaged")
-
-    loaded = await documents.load(document)
-    assert loaded.snapshot is None
-    assert text_of([row.data for row in loaded.rows]) == "abc"
-
-
-async def test_refused_updates_are_kept_once_and_not_without_end(pool: Pool) -> None:
-    """Whoever sends poison again and again fills nothing."""
-    document = (await paper(pool)).id
-    documents = Documents(pool)
-
-    for number in range(110):
-        await documents.quarantine_update(document, b"%d" % number, "panic", "eve", None)
-        await documents.quarantine_update(document, b"%d" % number, "panic", "eve", None)
-
-    assert await pool.fetchval("SELECT count(*) FROM quarantine") == 100
