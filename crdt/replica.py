@@ -6,12 +6,15 @@ So the first one marks the replica broken, and every later call raises DocumentB
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import pycrdt
 
 from crdt.errors import DocumentBroken, UpdateError
-from crdt.merging import EMPTY_STATE
+from crdt.merging import EMPTY_STATE, clock_of
+from crdt.wire.lib0 import read_var_uint
+
+T = TypeVar("T")
 
 
 class Replica:
@@ -65,6 +68,10 @@ class Replica:
                     raw.apply_update(transaction, update)
                 except ValueError:  # It cannot be decoded, so nothing of it was applied.
                     results[index] = UpdateError("malformed")
+                except RuntimeError:  # It cannot be integrated: is any of it applied?
+                    if not _is_untouched(update, raw.get_state(transaction)):
+                        raise
+                    results[index] = UpdateError("malformed")
             index = None
             transaction.commit()
             self._state = state = raw.get_state(transaction)
@@ -107,6 +114,20 @@ class Replica:
         except BaseException as error:  # noqa: BLE001  (a panic is one)
             self.give_up(error, None)
 
+    def look(self, ask: Callable[["pycrdt.Doc[Any]"], T]) -> T:
+        """What `ask` finds in the document, inside one transaction; it must not write.
+
+        Its errors pass.
+        """
+        self.check_usable()
+        try:
+            with self._doc.transaction():
+                return ask(self._doc)
+        except Exception:
+            raise
+        except BaseException as error:  # noqa: BLE001  (a panic is one)
+            self.give_up(error, None)
+
     def check_usable(self) -> None:
         """Raise DocumentBroken if it broke before."""
         if self._broken is not None:
@@ -118,3 +139,18 @@ class Replica:
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise error
         raise DocumentBroken(culprit, f"{self._broken}: {error}") from None
+
+
+def _is_untouched(update: bytes, state: bytes) -> bool:
+    """Whether a failed update left nothing behind: its only struct is not there.
+
+    pycrdt stops at the first struct that it cannot integrate. With several of them some may be in;
+    and if the only one is in, what failed is another update that waited for it.
+    """
+    if not update.startswith(_ONE_STRUCT):
+        return False
+    client, at = read_var_uint(update, 2)
+    return clock_of(state, client) <= read_var_uint(update, at)[0]
+
+
+_ONE_STRUCT: Final = b"\x01\x01"
