@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -72,6 +73,7 @@ FROM heads h JOIN documents d ON d.id = h.document
 LEFT JOIN snapshots s ON s.document = h.document
 WHERE h.document = $1
 """
+_LOAD_MANY = _LOAD.replace("WHERE h.document = $1", "WHERE h.document = ANY ($1)")
 _STRETCH = """
 SELECT ARRAY(SELECT data FROM updates WHERE document = $1 AND sequence > $2 AND sequence <= $3
              ORDER BY sequence)
@@ -92,9 +94,7 @@ async def load(pool: Pool, document: UUID) -> Loaded:
             record = await pool.fetchrow(_LOAD, document, TAIL_BYTES, TAIL_ROWS)
         if record is None:
             raise UnknownDocument(document)
-        if (record["sequence"] or 0) != record["snapshot_sequence"] or (
-            record["sequence"] and record["snapshot_lineage"] != record["lineage"]
-        ):
+        if not _snapshot_fits(record):
             raise LogBroken(document, "the snapshot is not the one that the head names")
         tail = record["tail"]
         if tail is None:
@@ -105,6 +105,31 @@ async def load(pool: Pool, document: UUID) -> Loaded:
     assert record is not None
     missing = record["head"] - record["snapshot_sequence"] - len(tail)
     raise LogBroken(document, f"{missing} rows are missing below the head {record['head']}")
+
+
+async def load_many(
+    pool: Pool, documents: Sequence[UUID]
+) -> dict[UUID, Loaded | LogBroken | UnknownDocument]:
+    """Many whole documents in one round trip; those with long tails are loaded one by one.
+
+    A document that cannot be read is answered as its error. Raises Unavailable. The caller sees to
+    it that all of them together are not too large.
+    """
+    found: dict[UUID, Loaded | LogBroken | UnknownDocument] = {}
+    with reaching():
+        records = await pool.fetch(_LOAD_MANY, list(documents), TAIL_BYTES, TAIL_ROWS)
+    for record in records:
+        tail = record["tail"]
+        is_whole = tail is not None and len(tail) == record["head"] - record["snapshot_sequence"]
+        if is_whole and _snapshot_fits(record):
+            found[record["document"]] = await _loaded(record, tail)
+    for document in documents:
+        if document not in found:
+            try:
+                found[document] = await load(pool, document)
+            except (LogBroken, UnknownDocument) as error:
+                found[document] = error
+    return found
 
 
 async def rows_after(pool: Pool, document: UUID, sequence: int, limit: int = 4096) -> list[LogRow]:
@@ -139,6 +164,13 @@ def pack(data: bytes) -> tuple[int, bytes]:
         return PLAIN, data
     packed = zlib.compress(data, 1)
     return (PACKED, packed) if len(packed) * 4 <= len(data) * 3 else (PLAIN, data)
+
+
+def _snapshot_fits(record: asyncpg.Record) -> bool:
+    """Whether the snapshot is the one that the head names."""
+    if (record["sequence"] or 0) != record["snapshot_sequence"]:
+        return False
+    return not record["sequence"] or record["snapshot_lineage"] == record["lineage"]
 
 
 async def _read_tail(pool: Pool, record: asyncpg.Record) -> list[bytes]:

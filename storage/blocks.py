@@ -1,0 +1,165 @@
+"""Blocks by the hundred: found, made and looked up in a few statements, whatever their number.
+
+What REST lists and answers about blocks comes from the table `blocks`, which the change feed keeps
+up (`storage.settling`). A row there may be behind its document's head; `Block.is_fresh` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from crdt.ids import is_global_id
+from storage.documents import DocumentRecord, global_form, make_id
+from storage.errors import reaching
+from storage.pool import Pool
+
+
+class Name(msgspec.Struct, frozen=True):
+    """How a caller names a block: a global id wherever it is, or a name in a scope."""
+
+    scope: str | None
+    """For a global id only said, not searched."""
+    name: str
+
+    @property
+    def is_global(self) -> bool:
+        """Whether the name means one document in all scopes."""
+        return is_global_id(self.name)
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """A document, its head, and what is known of it without opening it."""
+
+    record: DocumentRecord
+    head: int
+    size: int
+    """Stored bytes, from above."""
+    known: Known | None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether what is known was read from the latest committed row."""
+        known = self.known
+        return (
+            known is not None
+            and known.sequence == self.head
+            and known.lineage == self.record.lineage
+        )
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `blocks`."""
+
+    sequence: int
+    lineage: int
+    title: str
+    trashed_at: int | None
+    removed_at: int | None
+    state_vector: bytes | None
+    delete_only: bytes | None
+
+
+_RECORD = DocumentRecord.__struct_fields__
+_KNOWN = Known.__struct_fields__
+_COLUMNS = ", ".join(
+    [
+        *(f"d.{name}" for name in _RECORD),
+        "h.head",
+        "h.log_bytes + h.snapshot_bytes AS size",
+        *(f"b.{name} AS known_{name}" for name in _KNOWN),
+    ]
+)
+_FROM = f"""
+SELECT {_COLUMNS} FROM documents d JOIN heads h ON h.document = d.id
+LEFT JOIN blocks b ON b.document = d.id
+"""  # noqa: S608  (names of columns only)
+_BY_GLOBAL_ID = _FROM + "WHERE d.global_id = ANY ($1)"
+_BY_NAME = (
+    _FROM
+    + """
+JOIN unnest($1::text[], $2::text[]) AS w (scope, name) ON d.scope = w.scope AND d.name = w.name
+WHERE d.purged_at IS NULL
+"""
+)
+# Sorted, so that two who create the same names never wait for one another in a circle.
+_CREATE = """
+WITH made AS (
+    INSERT INTO documents (id, scope, kind, name, global_id, owner)
+    SELECT id, scope, 'block', name, global_id, $5
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS w (id, scope, name, global_id)
+    ORDER BY global_id, scope, name
+    ON CONFLICT DO NOTHING RETURNING id, scope
+)
+INSERT INTO heads (document, scope) SELECT id, scope FROM made
+"""
+
+
+class Blocks:
+    """Many blocks at once. Every method may raise Unavailable."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def find(self, names: Sequence[Name]) -> list[Block | None]:
+        """The block of each name, in their order; also those in the trash or purged by their id."""
+        by_id = {global_form(name.name) for name in names if name.is_global}
+        plain = {name for name in names if not name.is_global and name.scope is not None}
+        found: dict[Name, Block] = {}
+        with reaching():
+            if by_id:
+                for row in await self._pool.fetch(_BY_GLOBAL_ID, list(by_id)):
+                    block = _block(row)
+                    found[Name(None, str(block.record.global_id))] = block
+            if plain:
+                scopes, texts = zip(*[(name.scope, name.name) for name in plain], strict=True)
+                for row in await self._pool.fetch(_BY_NAME, scopes, texts):
+                    block = _block(row)
+                    found[Name(block.record.scope, block.record.name)] = block
+        return [found.get(_key(name)) for name in names]
+
+    async def create(self, names: Sequence[Name], owner: str) -> None:
+        """Make a block of each name that is not taken; whoever races, each is made once.
+
+        Every name has its scope. Those that are taken, there or elsewhere, stay as they are.
+        """
+        if not names:
+            return
+        unique = list(dict.fromkeys(_key(name) for name in names))
+        spelled = {_key(name): name for name in reversed(names)}
+        wanted = [spelled[key] for key in unique]
+        with reaching():
+            await self._pool.execute(
+                _CREATE,
+                [make_id() for _ in wanted],
+                [name.scope for name in wanted],
+                [name.name for name in wanted],
+                [global_form(name.name) if name.is_global else None for name in wanted],
+                owner,
+            )
+
+    async def look_up(self, documents: Sequence[UUID]) -> dict[UUID, Block]:
+        """Blocks by the ids of their documents."""
+        with reaching():
+            rows = await self._pool.fetch(_FROM + "WHERE d.id = ANY ($1)", list(documents))
+        return {row["id"]: _block(row) for row in rows}
+
+
+def _key(name: Name) -> Name:
+    """What makes two names the same block."""
+    return Name(None, global_form(name.name)) if name.is_global else name
+
+
+def _block(row: asyncpg.Record) -> Block:
+    known = None
+    if row["known_sequence"] is not None:
+        known = Known(**{name: row[f"known_{name}"] for name in _KNOWN})
+    return Block(
+        record=DocumentRecord(**{name: row[name] for name in _RECORD}),
+        head=row["head"],
+        size=row["size"],
+        known=known,
+    )

@@ -1,0 +1,208 @@
+"""The change feed: which documents of a scope changed or went, since a marker.
+
+An append only marks its head dirty. Settling gives each dirty document of a scope the next stamp,
+later than all before it, and clears the mark; whoever asks what changed settles first. That is
+complete whatever commits meanwhile: under the lock of the scope's row, a change is either committed
+and seen, or its head is held by a writer who is not done and stays dirty after that. Such a head is
+stamped for what is committed of it and not waited for.
+
+What is known of a block is read from its document before the lock is taken, so nothing is decoded
+under it. A document that moved on meanwhile is stamped for what was read and stays dirty.
+
+    scopes.last_stamp   the latest stamp of a scope: its marker
+    heads.dirty         something was committed since the last stamp
+    changes             the latest stamp of each document, and on which side it is
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from crdt.blocks import Facts
+from storage.errors import reaching
+from storage.pool import Connection, Pool, transaction
+from storage.settling import Settled, settle_under_lock
+
+__all__ = ["Changes", "Dirty", "Entry", "Page", "Projected", "Settled"]
+
+NOWHERE = UUID(int=0)
+
+
+class Dirty(msgspec.Struct, frozen=True, kw_only=True):
+    """A document with committed changes that have no stamp yet."""
+
+    document: UUID
+    scope: str
+    kind: str
+    name: str
+    head: int
+    lineage: int
+    deleted: bool
+    """No append is taken any more; its content need not be read."""
+    size: int
+    """Stored bytes, from above."""
+
+
+class Projected(msgspec.Struct, frozen=True, kw_only=True):
+    """A dirty document, and what its committed rows up to `sequence` say of it."""
+
+    dirty: Dirty
+    sequence: int
+    facts: Facts | None
+    """None where there is nothing to know: another kind, deleted, unreadable."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One document in a feed, at its latest stamp."""
+
+    stamp: int
+    deleted: bool
+    document: UUID
+    name: str
+    sync_version: int
+    created_at: datetime
+    title: str
+    trashed_at: int | None
+    removed_at: int | None
+    deleted_at: datetime | None
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of a feed; all of it is as at one moment."""
+
+    entries: list[Entry]
+    marker: int
+    """Ask on from here: the last entry's stamp, or the scope's where nothing is left."""
+    changed: int
+    """How many entries match in all, before paging."""
+    deleted: int
+    has_more: bool
+
+
+_DIRTY = """
+SELECT h.document, h.scope, d.kind, d.name, h.head, h.lineage, h.deleted,
+       h.log_bytes + h.snapshot_bytes AS size
+FROM heads h JOIN documents d ON d.id = h.document
+WHERE h.dirty AND {which} ORDER BY h.scope, h.document LIMIT $3
+"""
+_DIRTY_IN = _DIRTY.format(which="h.scope = $1 AND h.document > $2")
+_DIRTY_ANYWHERE = _DIRTY.format(which="(h.scope, h.document) > ($1, $2)")
+_SINCE = """
+WITH totals AS (
+    SELECT count(*) FILTER (WHERE NOT deleted) AS changed, count(*) FILTER (WHERE deleted) AS gone
+    FROM changes WHERE scope = $1 AND collection = '' AND stamp > $2
+), page AS MATERIALIZED (
+    SELECT stamp, document, deleted FROM changes
+    WHERE scope = $1 AND collection = '' AND stamp > $2 ORDER BY stamp LIMIT $3
+)
+SELECT s.last_stamp, t.changed, t.gone, p.stamp, p.deleted, d.id AS document, d.name,
+       d.sync_version, d.created_at, d.deleted_at, coalesce(b.title, '') AS title,
+       b.trashed_at, b.removed_at
+FROM scopes s CROSS JOIN totals t
+LEFT JOIN (page p JOIN documents d ON d.id = p.document
+           LEFT JOIN blocks b ON b.document = p.document) ON true
+WHERE s.id = $1 ORDER BY p.stamp
+"""
+_MARKERS = "SELECT id, last_stamp FROM scopes WHERE id = ANY ($1)"
+_END_SCOPE = """
+UPDATE scopes SET rights_version = rights_version + 1,
+    deleted_at = CASE WHEN $2 THEN coalesce(deleted_at, now()) END
+WHERE id = $1 AND (deleted_at IS NOT NULL) <> $2 RETURNING last_stamp
+"""
+_TURN_ALL = """
+WITH turned AS (
+    SELECT c.document, row_number() OVER (ORDER BY c.stamp) AS place,
+           $3 OR h.deleted OR b.trashed_at IS NOT NULL OR b.removed_at IS NOT NULL AS deleted
+    FROM changes c JOIN heads h ON h.document = c.document
+    LEFT JOIN blocks b ON b.document = c.document
+    WHERE c.scope = $1 AND c.collection = ''
+), stamped AS (
+    UPDATE changes c SET stamp = $2 + t.place, deleted = coalesce(t.deleted, false) FROM turned t
+    WHERE c.scope = $1 AND c.document = t.document AND c.collection = ''
+)
+UPDATE scopes SET last_stamp = $2 + (SELECT count(*) FROM turned) WHERE id = $1
+"""
+
+
+class Changes:
+    """The change feed of every scope. Every method may raise Unavailable."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def dirty(self, scope: str, after: UUID = NOWHERE, limit: int = 1000) -> list[Dirty]:
+        """Documents of a scope that wait for a stamp, in order of their ids."""
+        with reaching():
+            return [Dirty(**row) for row in await self._pool.fetch(_DIRTY_IN, scope, after, limit)]
+
+    async def dirty_anywhere(
+        self, after: tuple[str, UUID] = ("", NOWHERE), limit: int = 1000
+    ) -> list[Dirty]:
+        """Documents of any scope that wait for a stamp, in order of scope and id."""
+        with reaching():
+            rows = await self._pool.fetch(_DIRTY_ANYWHERE, *after, limit)
+        return [Dirty(**row) for row in rows]
+
+    async def settle(
+        self, projected: Sequence[Projected], now_ms: int, *, wait: bool = True
+    ) -> list[Settled]:
+        """Stamp what is still dirty of these documents, in order of scope and id.
+
+        Documents that were deleted for good by what their rows say are closed to appends. With
+        `wait` unset, scopes that somebody else is settling are left out.
+        """
+        if not projected:
+            return []
+        with reaching():
+            async with transaction(self._pool) as connection:
+                return await settle_under_lock(connection, projected, now_ms, wait=wait)
+
+    async def since(self, scope: str, since: int, limit: int) -> Page:
+        """What has a later stamp than `since`, oldest first; settle before, to miss nothing."""
+        with reaching():
+            rows = await self._pool.fetch(_SINCE, scope, since, limit)
+        if not rows:
+            return Page(entries=[], marker=0, changed=0, deleted=0, has_more=False)
+        first = rows[0]
+        entries = [_entry(dict(row)) for row in rows if row["stamp"] is not None]
+        has_more = len(entries) < first["changed"] + first["gone"]
+        return Page(
+            entries=entries,
+            marker=entries[-1].stamp if has_more else first["last_stamp"],
+            changed=first["changed"],
+            deleted=first["gone"],
+            has_more=has_more,
+        )
+
+    async def markers(self, scopes: Sequence[str]) -> dict[str, int]:
+        """The latest stamp of each of these scopes, of those that there are."""
+        with reaching():
+            rows = await self._pool.fetch(_MARKERS, list(scopes))
+        return {row["id"]: row["last_stamp"] for row in rows}
+
+    async def set_scope_deleted(self, scope: str, now_ms: int, *, deleted: bool) -> bool:
+        """Delete or restore a whole scope: its rights move and each of its documents changes sides.
+
+        Whether that changed anything.
+        """
+        with reaching():
+            async with transaction(self._pool) as connection:
+                return await _turn_all(connection, scope, now_ms, deleted=deleted)
+
+
+async def _turn_all(connection: Connection, scope: str, now_ms: int, *, deleted: bool) -> bool:
+    last = await connection.fetchval(_END_SCOPE, scope, deleted)
+    if last is None:
+        return False
+    await connection.execute(_TURN_ALL, scope, max(now_ms - 1, last), deleted)
+    return True
+
+
+def _entry(row: dict[str, object]) -> Entry:
+    for name in ("last_stamp", "changed", "gone"):
+        del row[name]
+    return Entry(**row)  # type: ignore[arg-type]
