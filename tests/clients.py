@@ -79,6 +79,10 @@ def text_of(update: bytes) -> str:
     return replica.text
 
 
+class Closed(ConnectionError):
+    """The connection ended while something was expected of it."""
+
+
 class Socket:
     """One WebSocket: what came over it in order, and how it ended."""
 
@@ -87,7 +91,8 @@ class Socket:
         self.frames: list[bytes] = []
         self.code: int | None = None
         """The close code, once it is closed."""
-        self.reason = ""
+        self.failure: Exception | None = None
+        """What went wrong over a frame in the client itself."""
         self._news = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
 
@@ -95,7 +100,10 @@ class Socket:
         async for message in self._socket:
             if message.type is aiohttp.WSMsgType.BINARY:
                 self.frames.append(message.data)
-                self.on_frame(message.data)
+                try:
+                    self.on_frame(message.data)
+                except Exception as error:  # noqa: BLE001 - whoever waits is told
+                    self.failure = error
             self._news.set()
         self.code = self._socket.close_code or 1006
         self._news.set()
@@ -113,17 +121,19 @@ class Socket:
         await self._socket.send_bytes(frame)
 
     async def until(self, holds: Callable[[], object], within_s: float = WAIT_S_MAX) -> None:
-        """Wait until something is true, looking again after each frame."""
+        """Wait until something is true, looking again after each frame. Raises Closed."""
         try:
             async with asyncio.timeout(within_s):
                 while not holds():
+                    if self.failure is not None:
+                        raise self.failure
+                    if self.code is not None:
+                        raise Closed(f"closed with {self.code}")
                     self._news.clear()
-                    if holds():
-                        return
                     await self._news.wait()
         except TimeoutError:
             heard = [frame[:40].hex() for frame in self.frames[-10:]]
-            raise AssertionError(f"not so after {within_s} s; code {self.code}; {heard}") from None
+            raise AssertionError(f"not so after {within_s} s: {heard}") from None
 
     async def closed(self, within_s: float = WAIT_S_MAX) -> int:
         """Wait for the end; the close code."""
@@ -135,6 +145,8 @@ class Socket:
         """Say goodbye."""
         await self._socket.close()
         await asyncio.gather(self._reading, return_exceptions=True)
+        if self.failure is not None:
+            raise self.failure
 
     def cut(self) -> None:
         """Drop the connection without a word."""
@@ -176,8 +188,7 @@ class YClient(Socket):
         """Ask for the document and wait until it is here; all that was sent before is in it."""
         had = len(self.payloads(wire.STEP2))
         await self.send(wire.step1(self.replica.vector))
-        await self.until(lambda: len(self.payloads(wire.STEP2)) > had or self.code is not None)
-        assert self.code is None, f"closed with {self.code}"
+        await self.until(lambda: len(self.payloads(wire.STEP2)) > had)
         return self
 
     async def write(self, text: str) -> bytes:
@@ -283,13 +294,8 @@ class HocuspocusClient:
         """Ask for the document and wait until it is here; all that was sent before is in it."""
         had = len(self.payloads(wire.STEP2))
         await self.send(wire.step1(self.replica.vector))
-        await self.until(
-            lambda: (
-                len(self.payloads(wire.STEP2)) > had or self.denials or self.socket.code is not None
-            )
-        )
+        await self.until(lambda: len(self.payloads(wire.STEP2)) > had or self.denials)
         assert not self.denials, self.denials
-        assert self.socket.code is None, f"closed with {self.socket.code}"
         return self
 
     async def denied(self) -> str:
@@ -345,13 +351,14 @@ class Visitor:
         token: str | None = None,
         replica: Replica | None = None,
         path: str = "/ws/",
+        kind: type[YClient] | None = None,
         **options: Any,
     ) -> YClient:
         """A y-websocket connection to a document, not synced yet."""
         token = self.token if token is None else token
         query = f"?token={token}" if token else ""
         socket = await self._connect(f"{path}{quote(name, safe='/')}{query}", **options)
-        client = YClient(socket, replica)
+        client = (kind or YClient)(socket, replica)
         self._open.append(client)
         return client
 
