@@ -91,17 +91,26 @@ class Documents:
         """
         live = self._rooms.get(record.id)
         if live is None:
-            settings = self.settings
-            if len(self._rooms) >= settings.rooms_max:
-                raise Busy("too many documents are open")
-            room = Room(
-                self.bounds,
-                client_id=secrets.randbits(32),
-                awareness=Awareness(self.bounds, silence_s=settings.awareness_timeout_s),
-            )
-            live = self._rooms[record.id] = LiveRoom(self, record, room)
-            live.idle_since = self.turns.clock()
+            live = self.empty_room(record)
             self.spawn(self.opening.load(live), f"load {record.id}")
+        return live
+
+    def peek(self, document: UUID) -> LiveRoom | None:
+        """The room of a document, if it is in memory; it may still be loading."""
+        return self._rooms.get(document)
+
+    def empty_room(self, record: DocumentRecord) -> LiveRoom:
+        """A room that waits for `Opening.take`. Raises Busy when too many are in memory."""
+        settings = self.settings
+        if len(self._rooms) >= settings.rooms_max:
+            raise Busy("too many documents are open")
+        room = Room(
+            self.bounds,
+            client_id=secrets.randbits(32),
+            awareness=Awareness(self.bounds, silence_s=settings.awareness_timeout_s),
+        )
+        live = self._rooms[record.id] = LiveRoom(self, record, room)
+        live.idle_since = self.turns.clock()
         return live
 
     def join(self, member: Member, record: DocumentRecord, principal: Principal) -> LiveRoom:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crdt.effects import Session
     from server.documents import Documents
     from server.live import LiveRoom
+    from storage.loading import Loaded as Stored
 
 log = logging.getLogger("plait.documents")
 
@@ -35,6 +36,11 @@ class Opening:
             documents.metrics.load_errors += 1
             documents.give_up(live, "load-failed")
             return
+        await self.take(live, loaded)
+
+    async def take(self, live: LiveRoom, loaded: Stored) -> None:
+        """Open the room with what was read from the store; waits for nothing if all is well."""
+        documents = self._documents
         if not documents.is_current(live):
             return
         if loaded.deleted or loaded.lineage != live.record.lineage:
