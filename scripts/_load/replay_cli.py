@@ -18,6 +18,8 @@ from .login import token_or_login
 from .probe import Probe
 from .replay import Result, replay
 from .replay_plan import prepare
+from .store import Stored
+from .store import stored as in_store
 from .trace import Trace, load_trace
 
 TURN = 1000
@@ -70,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     return out  # fmt: skip
 
 
-def summary(result: Result, options: argparse.Namespace) -> Table:
+def summary(result: Result, stored: Stored | None, options: argparse.Namespace) -> Table:
     """The result for people."""
     table = Table(title=f"{options.trace}", title_justify="left", show_header=False)
     seconds = max(result.seconds, 1e-9)
@@ -84,6 +86,11 @@ def summary(result: Result, options: argparse.Namespace) -> Table:
         "acknowledged": f"{result.acknowledged:,}",
         "join of a newcomer": f"{result.join_s * 1000:.1f} ms, {result.join_bytes:,} bytes",
     }
+    if stored is not None:
+        rows["in the store"] = (
+            f"{stored.log_bytes:,} bytes in {stored.log_rows:,} rows of the log, "
+            f"{stored.snapshot_bytes:,} bytes of snapshots"
+        )
     if options.pid:
         per = 1e6 / max(1, result.updates)
         rows["server CPU"] = f"{result.server_cpu:.2f} s, {result.server_cpu * per:.1f} us/update"
@@ -130,7 +137,7 @@ def play(options: argparse.Namespace, trace: Trace, console: Console) -> Result:
             dialect=options.dialect,
             token=token_or_login(options.url, options.token),
         )
-        room = Room(options.room or f"replay-{secrets.token_hex(4)}")
+        room = Room(options.room)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(
                 replay(
@@ -154,11 +161,13 @@ def main() -> int:
         if trace.concurrent:
             sys.exit("scripts/replay: --limit needs a sequential history")
         trace = trace.first(options.limit)
+    options.room = options.room or f"replay-{secrets.token_hex(4)}"
     result = play(options, trace, Console(stderr=True))
+    stored = in_store(options.pid, options.room) if options.pid else None
     if options.json:
-        print(json.dumps(vars(result)))
+        print(json.dumps({**vars(result), **(stored._asdict() if stored else {})}))
     else:
-        Console().print(summary(result, options))
+        Console().print(summary(result, stored, options))
     return int(bool(result.differing))
 
 

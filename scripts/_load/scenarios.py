@@ -101,6 +101,12 @@ class Stage:
             client.abort()
 
 
+def prepared(plan: Plan, updates_max: int, rate_max: int) -> int:
+    """How many updates of a typist to make: no more than it can send in all phases."""
+    seconds = (plan.warm_s + plan.seconds + 0.5) * (len(plan.rates) + plan.saturated)
+    return max(800, min(updates_max, int(seconds * rate_max)))
+
+
 def watch(clients: Sequence[Client], many: int = WATCHED_CLIENTS) -> None:
     """Measure latencies at some clients, evenly chosen."""
     for client in clients[:: max(1, len(clients) // many)]:
@@ -129,7 +135,7 @@ def memory(probe: Probe) -> Figures:
 
 async def fan_out(stage: Stage, plan: Plan) -> Outcome:
     """One document, few typists, many readers."""
-    updates = max(2000, min(400_000, 24_000_000 // plan.clients) // plan.typists)
+    updates = prepared(plan, min(400_000, 24_000_000 // plan.clients) // plan.typists, 80_000)
     base, work = typing(plan.typists, updates)
     room = stage.room("fan")
     first = await stage.found([room], base)
@@ -151,7 +157,8 @@ async def fan_out(stage: Stage, plan: Plan) -> Outcome:
 
 async def rooms(stage: Stage, plan: Plan) -> Outcome:
     """Many documents with two typists each."""
-    base, work = typing(2, max(800, 1_600_000 // (2 * plan.documents)), base_characters=200)
+    updates = prepared(plan, 1_600_000 // (2 * plan.documents), 15_000)
+    base, work = typing(2, updates, base_characters=200)
     frames = [update_bodies(stage.ledger, slot, updates) for slot, updates in enumerate(work)]
     all_rooms = [stage.room(f"room-{number}") for number in range(plan.documents)]
     start = now()

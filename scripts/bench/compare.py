@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from scripts._load import store
 from scripts._load.login import login
 
-from . import counters
 from .kill import KillResult, kill_while_typing
 from .measure import LoadFailed, Measured, Place, load, measure
 from .report import cell_line
@@ -99,7 +99,7 @@ class Bench:
             server.start()
             place = self._place(server, dialect)
             if name == ASYNC:
-                counters.set_synchronous_commit(server.pid, "off")
+                store.set_synchronous_commit(server.pid, "off")
             if not row.restart:
                 return measure(place, row, self.arguments(row_name))
             return self._after_restart(server, place, row_name, row)

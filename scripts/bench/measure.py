@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from . import counters
+from scripts._load import store
+
 from .rows import Row
 from .servers import ROOT
 
@@ -65,7 +66,7 @@ def load(place: Place, arguments: Sequence[str]) -> dict[str, Figures]:
     """Run scripts/load and read its answer. Raises LoadFailed."""
     command = [sys.executable, "-m", "scripts._load.cli", *arguments, *place.arguments()]
     try:
-        done = subprocess.run(  # noqa: S603 - our own program
+        done = subprocess.run(
             command, cwd=ROOT, capture_output=True, timeout=TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired as error:
@@ -80,14 +81,14 @@ def load(place: Place, arguments: Sequence[str]) -> dict[str, Figures]:
 
 def measure(place: Place, row: Row, extra: Sequence[str] = ()) -> Measured:
     """One run of a row against a server that is up."""
-    before = counters.read(place.pid)
+    before = store.read(place.pid)
     try:
         phases = load(place, [*row.arguments, *extra])
     except LoadFailed as failure:
         return Measured(error=str(failure))
     if before is not None:
-        time.sleep(counters.FLUSH_STATISTICS_S)
-        after = counters.read(place.pid)
+        time.sleep(store.FLUSH_STATISTICS_S)
+        after = store.read(place.pid)
         if after is not None:
             done = after.since(before)
             phases["totals"]["rows_per_commit"] = round(done.rows / max(1, done.commits), 1)

@@ -126,7 +126,7 @@ class Server:
         self.port = self.port or free_port()
         pin = ("taskset", "-c", str(self.core)) if self.core is not None else ()
         with (self.folder.parent / f"{self.folder.name}.log").open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - commands of this file
+            self.process = subprocess.Popen(
                 [*pin, *map(self._fill, self.kind.command)],
                 env={**os.environ, **{k: self._fill(v) for k, v in self._environment().items()}},
                 cwd=NODE_PEERS,
