@@ -56,10 +56,11 @@ ON CONFLICT (document) DO UPDATE SET lineage = excluded.lineage, sequence = excl
     WHERE snapshots.sequence = $9
 RETURNING sequence
 """
-_PENDING = """
-UPDATE updates SET pending = (sequence = ANY ($3))
-WHERE document = $1 AND sequence <= $2 AND (pending OR sequence = ANY ($3))
+# Two statements, so that neither looks at all the rows of a long log.
+_WAITS_NO_MORE = """
+UPDATE updates SET pending = false WHERE document = $1 AND pending AND sequence <> ALL ($2)
 """
+_WAITS = "UPDATE updates SET pending = true WHERE document = $1 AND sequence = ANY ($2)"
 _MOVE = """
 UPDATE heads SET snapshot_sequence = $3, snapshot_bytes = $4, log_bytes = log_bytes - $5
 WHERE document = $1 AND lineage = $2 AND snapshot_sequence = $6
@@ -125,7 +126,9 @@ class Compactor:
                     )
                     for sequence, reason in squeezed.bad:
                         await quarantine.set_row_aside(connection, document, sequence, reason)
-                    await connection.execute(_PENDING, document, boundary, squeezed.pending)
+                    await connection.execute(_WAITS_NO_MORE, document, squeezed.pending)
+                    if squeezed.pending:
+                        await connection.execute(_WAITS, document, squeezed.pending)
                     moved = await connection.fetchval(
                         _MOVE,
                         document,

@@ -21,9 +21,9 @@ from storage.loading import unpack
 from storage.pool import Connection, Pool, transaction
 from storage.squeezing import merge_pieces
 
-PIECES_MAX = 50_000
-"""Rows that one thinning reads; a longer history is left as it is until somebody looks."""
-PIECE_BYTES_MAX = 64 << 20
+PIECES_MAX = 20_000
+PIECE_BYTES_MAX = 32 << 20
+"""Rows and bytes, oldest first, that one thinning works on; a longer history takes several."""
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,16 +136,18 @@ async def thin(
         start = await pool.fetchval(_LINEAGE_START, document, boundary)
         plan = await pool.fetch(_PLAN, document, start, boundary, PIECES_MAX + 1)
     # A version is the state after some row, whatever waits: those rows stay as they are.
-    settled = [row for row in plan if not row["pending"]]
+    some = _some(plan)
+    settled = [row for row in some if not row["pending"]]
     groups = _groups(settled, now, retention)
     later = _next_due(settled, now, retention)
-    too_much = len(plan) > PIECES_MAX or sum(row["size"] for row in plan) > PIECE_BYTES_MAX
-    if too_much or not groups:
+    if len(some) < len(plan):
+        later = now if groups else now + timedelta(days=1)
+    if not groups:
         with reaching():
-            await pool.execute(_LATER, document, now + timedelta(days=1) if too_much else later)
+            await pool.execute(_LATER, document, later)
         return 0
     with reaching():
-        rows = await pool.fetch(_PIECES, document, start, boundary)
+        rows = await pool.fetch(_PIECES, document, start, some[-1]["last"])
     data = {last: await unpack(encoding, piece) for last, encoding, piece in rows}
     whole = [data[row["last"]] for row in settled]
     merged = await run(merge_pieces, whole, groups)
@@ -158,6 +160,16 @@ async def thin(
                 gone += await _replace(connection, document, settled[begin:end], encoding, piece)
             await connection.execute(_LATER, document, later)
     return gone
+
+
+def _some(plan: list[asyncpg.Record]) -> list[asyncpg.Record]:
+    """The oldest pieces, within the bounds."""
+    size = 0
+    for count, row in enumerate(plan[:PIECES_MAX]):
+        size += row["size"]
+        if size > PIECE_BYTES_MAX:
+            return plan[:count]
+    return plan[:PIECES_MAX]
 
 
 async def _replace(

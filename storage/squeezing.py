@@ -35,9 +35,9 @@ def squeeze(snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]) -> Squeez
     Answers a sentence instead when the snapshot does not stand for them: then nothing may be
     replaced. Raises DocumentBroken when the older snapshot itself is bad.
     """
-    whole, good, bad = rebuild_without_bad(snapshot, rows)
+    whole, proof, good, bad = rebuild_without_bad(snapshot, rows)
     pending: list[tuple[int, bytes]] = []
-    clean = whole
+    clean, encoded = whole, proof
     while clean.has_pending:
         waiting = set(clean.pending())
         found = [row for row in good if row[1] in waiting]
@@ -46,10 +46,10 @@ def squeeze(snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]) -> Squeez
         good = [row for row in good if row[1] not in waiting]
         pending += found
         clean = _rebuild(snapshot, good)
+        encoded = clean.encode()
     pending.sort()
-    encoded = clean.encode()
     again = _rebuild(encoded, pending)
-    if again.encode() != whole.encode() or again.state_vector() != whole.state_vector():
+    if again.encode() != proof or again.state_vector() != whole.state_vector():
         return "the new snapshot does not load as the document it was made from"
     encoding, data = pack(encoded)
     return Squeezed(
@@ -65,8 +65,8 @@ def squeeze(snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]) -> Squeez
 
 def rebuild_without_bad(
     snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]
-) -> tuple[Document, list[tuple[int, bytes]], list[tuple[int, str]]]:
-    """The document of all rows but those that break it; those rows; the others, with the reason.
+) -> tuple[Document, bytes, list[tuple[int, bytes]], list[tuple[int, str]]]:
+    """The document of all rows but those that break it, encoded too; those rows; the others.
 
     Raises DocumentBroken when the snapshot itself is bad: no row is to blame then.
     """
@@ -75,12 +75,12 @@ def rebuild_without_bad(
     while True:
         try:
             document = _rebuild(snapshot, good)
-            document.encode()
+            encoded = document.encode()
         except (DocumentBroken, UpdateError) as error:
             at = _first_bad(snapshot, good)
             bad.append((good.pop(at)[0], str(error)))
         else:
-            return document, good, bad
+            return document, encoded, good, bad
 
 
 def merge_pieces(

@@ -154,3 +154,22 @@ async def test_history_is_due_when_there_is_something_to_thin(pool: Pool, old: U
     assert await history.due(pool, NOON + timedelta(days=8)) == [old]
     await thin(pool, old, NOON + timedelta(days=9), KEEP)
     assert await history.due(pool, NOON + timedelta(days=3650)) == []
+
+
+async def test_a_long_history_is_thinned_in_several_steps(pool: Pool, database: str) -> None:
+    """Each takes the oldest rows, and the last ends where one step would have ended."""
+    document = (await paper(pool)).id
+    at = NOON.timestamp()
+    rows = typing("x" * (history.PIECES_MAX + 10))
+    await write(database, document, *[row(data, "a", at + n * 0.3) for n, data in enumerate(rows)])
+    await Compactor(pool).compact(document)
+    now = NOON + timedelta(days=30)
+
+    first = await thin(pool, document, now, KEEP)
+    again = await history.due(pool, now + timedelta(seconds=1))
+    rest = await thin(pool, document, now, KEEP)
+
+    assert (first, again, rest) == (history.PIECES_MAX, [document], 11)
+    (version,) = await versions(pool, document)
+    assert (version.first, version.last) == (1, len(rows))
+    assert len(text_of(await read_version(pool, document, version.last))) == len(rows)

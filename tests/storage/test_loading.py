@@ -1,5 +1,6 @@
 """What a load answers, and what it refuses to answer."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -115,3 +116,30 @@ async def test_reading_with_the_database_away_is_an_error(
         with pytest.raises(Unavailable):
             await question
     await close_pool(through)
+
+
+async def test_a_load_reads_nothing_of_what_lies_below_the_snapshot(
+    pool: Pool, database: str
+) -> None:
+    """Its cost does not grow with the history, even in tables that were never analysed."""
+    document = (await paper(pool)).id
+    await write(database, document, *typing("x" * 5000))
+    await Compactor(pool).compact(document)
+
+    plan = "\n".join(
+        line[0]
+        for line in await pool.fetch(
+            "EXPLAIN (ANALYZE, BUFFERS) " + _inlined(loading._LOAD, document, 1 << 22, 4096)
+        )
+    )
+
+    assert "Rows Removed" not in plan
+    blocks = re.search(r"shared hit=(\d+)", plan)
+    assert blocks is not None
+    assert int(blocks[1]) < 40
+
+
+def _inlined(sql: str, *values: object) -> str:
+    for number, value in enumerate(values, 1):
+        sql = sql.replace(f"${number}", f"'{value}'")
+    return sql

@@ -44,11 +44,14 @@ def test_a_bad_snapshot_is_no_rows_fault() -> None:
 
 def test_the_row_that_breaks_the_document_is_found_though_another_woke_it() -> None:
     """It waited for the first letter; that one is innocent."""
-    document, good, bad = rebuild_without_bad(None, [(1, BREAKS), *enumerate(typing("abc"), 2)])
+    document, encoded, good, bad = rebuild_without_bad(
+        None, [(1, BREAKS), *enumerate(typing("abc"), 2)]
+    )
 
     assert [sequence for sequence, _ in bad] == [1]
     assert [sequence for sequence, _ in good] == [2, 3, 4]
-    assert text_of([document.encode()]) == "abc"
+    assert encoded == document.encode()
+    assert text_of([encoded]) == "abc"
 
 
 def test_merged_stretches_spell_the_same() -> None:
