@@ -44,9 +44,9 @@ def test_a_bad_snapshot_is_no_rows_fault() -> None:
 
 def test_the_row_that_breaks_the_document_is_found_though_another_woke_it() -> None:
     """It waited for the first letter; that one is innocent."""
-    document, encoded, good, bad = rebuild_without_bad(
-        None, [(1, BREAKS), *enumerate(typing("abc"), 2)]
-    )
+    rows = [(1, BREAKS), *enumerate(typing("abc"), 2)]
+
+    document, encoded, good, bad = rebuild_without_bad(None, rows)
 
     assert [sequence for sequence, _ in bad] == [1]
     assert [sequence for sequence, _ in good] == [2, 3, 4]
