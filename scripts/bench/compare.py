@@ -60,7 +60,7 @@ class Bench:
 
     def row(self, name: str, row: Row) -> None:
         """Measure every server that the row needs, in turn, and compare."""
-        wanted = [a for a in row.against if self.peers is None or a.peer in self.peers]
+        wanted = [a for a in row.against if self._asked_for(a)]
         cells: dict[tuple[str, str], list[Measured]] = {}
         for against in wanted:
             for server in self._servers(against):
@@ -71,6 +71,9 @@ class Bench:
                 runs.append(self._run(server, dialect, name, row))
                 self.console.print(cell_line(server, dialect, row, runs[-1]), highlight=False)
         self.comparisons[name] = [self._compare(row, against, cells) for against in wanted]
+
+    def _asked_for(self, against: Against) -> bool:
+        return against.target is not None if self.peers is None else against.peer in self.peers
 
     def _servers(self, against: Against) -> list[str]:
         both = self.with_async and against.basis == SUM

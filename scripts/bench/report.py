@@ -79,7 +79,7 @@ def verdict(comparison: "Comparison") -> str:
         growth = comparison.ours.figures.get("growth_mb")
         return "-" if growth is None else ("reached" if growth <= GROWTH_MB_MAX else "**missed**")
     ratio = comparison.ratio()
-    if ratio is None:
+    if ratio is None or comparison.against.target is None:
         return "-"
     return "reached" if ratio <= comparison.against.target else "**missed**"
 
@@ -90,6 +90,7 @@ def line(comparison: "Comparison") -> str:
     unit, kind = row.unit, KINDS[comparison.against.peer]
     growth = unit == "growth_mb"
     relaxed = comparison.ours_async.figures.get("sum_" + unit) if comparison.ours_async else None
+    target = "-" if against.target is None else f"<= {against.target:g}"
     cells = (
         kind.title + (" (not durable)" if kind.durability == "not durable" else ""),
         "growth, MB" if growth else ("sum" if against.basis == SUM else "server alone"),
@@ -99,7 +100,7 @@ def line(comparison: "Comparison") -> str:
         figure(relaxed),
         figure(comparison.peer.figures.get(unit)),
         figure(None if growth else comparison.ratio()),
-        f"<= {GROWTH_MB_MAX:g} MB" if growth else f"<= {against.target:g}",
+        f"<= {GROWTH_MB_MAX:g} MB" if growth else target,
         verdict(comparison),
     )
     return "| " + " | ".join(cells) + " |"
