@@ -17,7 +17,7 @@ class Session:
     The shell derives its own class and adds what it needs to reach the peer.
     """
 
-    __slots__ = ("account", "asked", "behind", "can_write", "greets", "left")
+    __slots__ = ("account", "asked", "behind", "can_write", "greets", "incomplete", "left")
 
     def __init__(self, account: str, *, can_write: bool, greets: bool) -> None:
         self.account = account
@@ -30,6 +30,8 @@ class Session:
         """State vector of what was sent before the outbox ran full; None: up to date."""
         self.asked: list[bool] | None = None
         """For each step 1 of ours that is unanswered: is its step 2 to be acknowledged?"""
+        self.incomplete = False
+        """Something it sent was refused: not all that it has is stored, from then on."""
         self.left = False
 
 

@@ -20,6 +20,9 @@ PUSH = 1001
 """Inbox kind: an update of a caller that is no member (REST); observed like a step 2."""
 EDIT = 1002
 """Inbox kind: a change made by this server; the payload is a function of the pycrdt document."""
+REFUSED = 1003
+"""Inbox kind of the room's own: what broke the document is answered in its turn; the payload says
+whether it is to be answered at all."""
 CHECKED = 2048
 """Added to an inbox kind whose update was already checked in a helper process."""
 

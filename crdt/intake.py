@@ -14,7 +14,9 @@ KNOWN = "known"
 """Verdict on an update that brings nothing: acknowledged, neither stored nor shared."""
 
 _MEASURE_PART = 16
-"""The document is measured again after this part of its bound was received."""
+"""The document is measured again after this part of its bound was received,"""
+_MEASURE_PART_SHRUNK = 1024
+"""or after this part, if something was deleted."""
 
 
 class Intake:
@@ -23,8 +25,11 @@ class Intake:
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
         self._recent: dict[bytes, None] = {}
+        self.retired: frozenset[int] = frozenset()
+        """Client ids of retired lineages: whoever names one must reset, not sync."""
         self._measured = 0
         self._since = 0
+        self._shrunk = False
 
     def loaded(self, size: int) -> None:
         """A document of at most `size` bytes was loaded."""
@@ -44,6 +49,8 @@ class Intake:
                     check(update, bounds)
         except UpdateError:
             return False
+        if self.retired:
+            return False
         if len(items) > 1 and len({item[2] for item in items}) < len(items):
             return False
         return self._fits(size, document)
@@ -56,19 +63,34 @@ class Intake:
         try:
             if not kind & CHECKED:
                 structure.check(update, self.bounds)
+            if self.retired and structure.client_ids(update) & self.retired:
+                return "lineage"
             if not session.can_write:
                 return KNOWN if document.contains(update) else "read-only"
+            # What only deletes is taken by a full document too: how else should it shrink?
+            if update[:1] == b"\0" or self._fits(len(update), document):
+                return None
+            return KNOWN if document.contains(update) else "document-full"
         except UpdateError as error:
             return error.reason
-        # What only deletes is taken by a full document too: how else should it shrink?
-        if update[:1] == b"\0" or self._fits(len(update), document):
-            return None
-        return "document-full"
+
+    def verdicts(self, items: Sequence[Item], document: Document) -> list[str | None]:
+        """The verdict on each of a run that is applied at once; a repeat in it is known too."""
+        seen: set[bytes] = set()
+        found: list[str | None] = []
+        for item in items:
+            verdict = KNOWN if item[2] in seen else self.verdict(item, document)
+            if verdict is None:
+                seen.add(item[2])
+            found.append(verdict)
+        return found
 
     def remember(self, update: bytes) -> None:
         """An update was applied: exact repeats (retries, two tabs) are not stored again."""
         size = len(update)
         self._since += size
+        if update[:1] == b"\0":
+            self._shrunk = True
         if size <= self.bounds.recent_update_bytes_max:
             recent = self._recent
             recent[update] = None
@@ -84,7 +106,9 @@ class Intake:
         bound = self.bounds.document_bytes_max
         if self._measured + self._since + size <= bound:
             return True
-        if self._since >= bound // _MEASURE_PART:
+        part = _MEASURE_PART_SHRUNK if self._shrunk else _MEASURE_PART
+        if self._since >= bound // part:
             self._measured = len(document.encode())
             self._since = 0
+            self._shrunk = False
         return self._measured + self._since + size <= bound

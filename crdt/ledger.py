@@ -22,8 +22,10 @@ class Ledger:
         self.committed = 0
         self.in_flight: dict[int, Rows] = {}
         """Kept until stored, so that a document that broke is rebuilt with them."""
+        self.missed: list[bytes] | None = []
+        """While the log is being read: rows stored meanwhile, which the reading may have missed."""
         self._answers: deque[tuple[int, Answers]] = deque()
-        self._owed: deque[tuple[int, Session, bytes | None]] = deque()
+        self._owed: dict[Session, tuple[int, bytes | None]] = {}
 
     @property
     def settled(self) -> bool:
@@ -57,7 +59,9 @@ class Ledger:
         """Batch `batch` and all before it are committed: what may be answered now, in order."""
         assert batch <= self.appended, "the store confirmed what was never appended"
         for number in range(self.committed + 1, batch + 1):
-            self.in_flight.pop(number, None)
+            rows = self.in_flight.pop(number, None)
+            if rows and self.missed is not None:
+                self.missed += [update for _, update in rows]
         self.committed = max(self.committed, batch)
         answers = self._answers
         if not answers or answers[0][0] > self.committed:
@@ -77,14 +81,15 @@ class Ledger:
 
     def owe(self, session: Session, vector: bytes | None, *, next_batch: bool) -> None:
         """A session is owed a step 2 from `vector` (None: a difference) after the commit."""
-        self._owed.append((self.appended + next_batch, session, vector))
+        _, before = self._owed.pop(session, (0, None))
+        self._owed[session] = (self.appended + next_batch, before if vector is None else vector)
 
-    def due(self) -> list[tuple[Session, bytes | None]]:
-        """Who can be given what they are owed now."""
-        found: list[tuple[Session, bytes | None]] = []
-        owed = self._owed
-        while owed and owed[0][0] <= self.committed:
-            _, session, vector = owed.popleft()
-            if not session.left:
-                found.append((session, vector))
-        return found
+    def due(self) -> tuple[Session, bytes | None] | None:
+        """Who can be given what they are owed now, one by one; see `paid`."""
+        for session, (batch, vector) in self._owed.items():
+            return (session, vector) if batch <= self.committed else None
+        return None
+
+    def paid(self, session: Session) -> None:
+        """A session has what it was owed, or is gone."""
+        self._owed.pop(session, None)

@@ -20,16 +20,15 @@ from enum import Enum
 from crdt import wire
 from crdt.awareness import Awareness
 from crdt.bounds import Bounds
+from crdt.breakage import Breakage
 from crdt.cursors import Cursors
-from crdt.document import Document
+from crdt.document import EMPTY_STATE, Document
 from crdt.effects import (
     Acknowledge,
     Append,
     Broadcast,
-    CloseAll,
     Effect,
     Presence,
-    Quarantine,
     Refuse,
     Reload,
     Session,
@@ -40,6 +39,7 @@ from crdt.events import (
     EDIT,
     JOIN,
     PUSH,
+    REFUSED,
     Drained,
     Event,
     FellBehind,
@@ -55,9 +55,7 @@ from crdt.events import (
 from crdt.intake import Intake
 from crdt.ledger import Answers, Ledger
 from crdt.syncing import Syncs
-from crdt.turn import Shared, Turn
-
-EMPTY_VECTOR = b"\x00"
+from crdt.turn import Turn, turn_away
 
 
 class Phase(Enum):
@@ -84,8 +82,12 @@ class Room:
         self.cursors = Cursors(awareness, bounds)
         self.syncs = Syncs(self)
         self._client_id = client_id
+        self.breakage = Breakage()
+        self.vector_before = EMPTY_STATE
+        """What all who are not behind had been given before the event that is being handled."""
         self._waiting: list[Item] = []
-        self._vector_before = EMPTY_VECTOR
+        self._rebuilt = False
+        self._over = "restart"
 
     # -- what the shell may ask ------------------------------------------------------
 
@@ -112,7 +114,12 @@ class Room:
         """Let one thing happen; `now` is in seconds of a clock that never goes back."""
         if type(event) is TurnEnded:
             return self._turn(event.inbox, now)
-        return self._rarely(event, now)
+        if type(event) is Loaded:
+            return self._loaded(event.rows, event.retired, now)
+        try:
+            return self._rarely(event, now)
+        except DocumentBroken:
+            return self.reload([])
 
     def _rarely(self, event: Event, now: float) -> list[Effect]:
         effects: list[Effect] = []
@@ -124,13 +131,12 @@ class Room:
                 effects = self._left(session, now)
             case FellBehind(session):
                 if session.behind is None:
-                    session.behind = self._vector_before
+                    session.behind = self.vector_before
             case Drained(session):
                 effects = self.syncs.drained(session)
             case Ticked():
-                effects = [Presence(body) for body in self.cursors.tick(now)]
-            case Loaded(rows, retired):
-                effects = self._loaded(rows, retired, now)
+                effects = self.syncs.settle()
+                effects += [Presence(body) for body in self.cursors.tick(now)]
             case Remote(rows):
                 effects = self._remote(rows, now)
             case Fenced(_, reason):
@@ -140,15 +146,16 @@ class Room:
     # -- a turn ----------------------------------------------------------------------
 
     def _turn(self, inbox: list[Item], now: float) -> list[Effect]:
-        if self.phase is not Phase.LIVE:
-            if self.phase is Phase.LOADING:
-                self._waiting.extend(inbox)
+        if self.phase is Phase.OVER:
+            return turn_away(inbox, self._over)
+        if self.phase is Phase.LOADING:
+            self._waiting.extend(inbox)
             return []
         turn = Turn(self)
-        self._vector_before = self.document.state_vector()
         updates: list[Item] = []
         done = 0
         try:
+            self.vector_before = self.document.state_vector()
             for item in inbox:
                 if item[1] == wire.UPDATE:
                     updates.append(item)
@@ -160,7 +167,8 @@ class Room:
             if updates:
                 turn.apply(updates)
         except DocumentBroken as broken:
-            return self._broke(updates, inbox[done:], turn, broken, now)
+            held = self.breakage.held(updates, inbox[done:], turn, broken)
+            return [*self._finish(turn, now), *self.reload(held)]
         return self._finish(turn, now)
 
     def _finish(self, turn: Turn, now: float) -> list[Effect]:
@@ -181,13 +189,11 @@ class Room:
 
     def _other(self, item: Item, turn: Turn, now: float) -> None:
         """Everything but a plain update frame."""
-        session, kind, payload, body = item
+        session, kind, payload, _ = item
+        if session.left and kind in (wire.AWARENESS, wire.STEP1, wire.QUERY_AWARENESS, JOIN):
+            return  # It went while the document was loading: its updates count, nothing else.
         if kind == wire.AWARENESS:
-            try:
-                for entry in self.cursors.hear(session, payload, now):
-                    turn.presence[entry.client] = entry
-            except WireError as error:
-                turn.effects.append(Refuse(session, error.reason))
+            self._hear(session, payload, turn, now)
         elif kind == wire.STEP1:
             self.syncs.step1(session, payload, turn)
         elif kind & ~CHECKED in (wire.STEP2, PUSH):
@@ -198,17 +204,20 @@ class Room:
             self._join(session, turn)
         elif kind == wire.QUERY_AWARENESS:
             self.syncs.tell_states(session, turn.effects)
-        elif kind == wire.VERSION:
-            turn.acks.append((session, True, body))
+        elif kind in (wire.VERSION, REFUSED):
+            turn.answer(item)
         else:
             assert kind == EDIT, f"an inbox kind the room does not know: {kind}"
-            turn.edit(session, payload)
+            turn.edit(item)
 
-    # -- joining ---------------------------------------------------------------------
+    def _hear(self, session: Session, payload: bytes, turn: Turn, now: float) -> None:
+        try:
+            for entry in self.cursors.hear(session, payload, now):
+                turn.presence[entry.client] = entry
+        except WireError as error:
+            turn.effects.append(Refuse(session, error.reason))
 
     def _join(self, session: Session, turn: Turn) -> None:
-        if session.left:
-            return
         self.sessions[session] = None
         if session.greets:
             self.syncs.greet(session, turn)
@@ -230,64 +239,62 @@ class Room:
     def _fenced(self, reason: str) -> list[Effect]:
         """Deleted or rebuilt under us: what is in flight is refused and the room ends."""
         self.phase = Phase.OVER
+        self._over = reason
         refused = self.ledger.refuse_all()
-        sessions = list(self.sessions)
+        callers = [session for session, _, _ in refused if session not in self.sessions]
+        effects: list[Effect] = [Refuse(caller, reason) for caller in callers]
+        effects += [Acknowledge(refused)] if refused else []
+        waiting = [*((session, JOIN, None, b"") for session in self.sessions), *self._waiting]
+        self._waiting = []
         self.sessions.clear()
-        return [*([Acknowledge(refused)] if refused else []), CloseAll(reason, sessions)]
+        return [*effects, *turn_away(waiting, reason)]
 
     def _loaded(self, rows: Sequence[bytes], retired: frozenset[int], now: float) -> list[Effect]:
         """Build the document from the log and what is still on its way there; then catch up."""
         assert self.phase is Phase.LOADING
         flying = [update for batch in self.ledger.in_flight.values() for _, update in batch]
-        self.document = Document.rebuild([*rows, *flying], client_id=self._client_id)
-        self.intake.loaded(sum(map(len, rows)) + sum(map(len, flying)))
-        self.syncs.retired = retired
+        known = [*rows, *(self.ledger.missed or ()), *flying]
+        document = Document.rebuild(known, client_id=self._client_id)
+        if self._rebuilt:
+            document.encode()  # A row that breaks it by being read is in the log: say so now.
+        self.document = document
+        self.ledger.missed = None
+        self.intake.loaded(sum(map(len, known)))
+        self.syncs.retired = self.intake.retired = retired
         self.syncs.changed()
         self.phase = Phase.LIVE
+        before = self.vector_before
+        effects = self.syncs.resume(before)
         waiting, self._waiting = self._waiting, []
-        effects = self._turn(waiting, now) if waiting else []
+        if waiting:
+            effects += self._turn(waiting, now)
+        self.vector_before = before  # Whoever falls behind in this is to be given all of it.
         return [*effects, *self.syncs.owed()]
 
     def _remote(self, rows: Sequence[bytes], now: float) -> list[Effect]:
         """Rows of another node: applied and shown, never appended again."""
         if self.phase is not Phase.LIVE:
+            if self.ledger.missed is not None:
+                self.ledger.missed += rows
             return []
         turn = Turn(self)
-        self._vector_before = self.document.state_vector()
-        try:
-            errors = self.document.apply_turn(rows)
-        except DocumentBroken:
-            return self._reload([])
+        self.vector_before = self.document.state_vector()
+        waited = self.document.pending()
+        errors = self.document.apply_turn(rows)
         self.syncs.changed()
+        turn.look_after(waited)
         applied = [row for row, error in zip(rows, errors, strict=True) if error is None]
-        shared: Shared = [(None, wire.update(row)) for row in applied]
         for row in applied:
             self.intake.remember(row)
-        if shared:
-            turn.effects.append(Broadcast(shared, None))
+        if applied:
+            turn.effects.append(Broadcast([(None, wire.update(row)) for row in applied], None))
         return self._finish(turn, now)
 
-    def _broke(
-        self, run: list[Item], rest: list[Item], turn: Turn, broken: DocumentBroken, now: float
-    ) -> list[Effect]:
-        """pycrdt panicked: keep the culprit out, rebuild from the log, hold what comes after it.
-
-        `run` is what is left of a run of update frames, `rest` the inbox from the item on that was
-        being handled.
-        """  # noqa: D403 - the library's name
-        suspects = run or rest[:1]
-        guilty = turn.applying or suspects
-        if broken.culprit is not None and broken.culprit < len(guilty):
-            guilty = guilty[broken.culprit :][:1]
-        spared = [item for item in suspects if not any(item is bad for bad in guilty)]
-        for item in guilty:
-            turn.refuse(item, "malformed")
-            if isinstance(item[2], bytes):
-                turn.effects.append(Quarantine(item[0], item[2], broken.cause))
-        return [*self._finish(turn, now), *self._reload(spared + (rest if run else rest[1:]))]
-
-    def _reload(self, held: list[Item]) -> list[Effect]:
+    def reload(self, held: list[Item]) -> list[Effect]:
+        """The document is of no use any more: everything waits until it is rebuilt."""
         self.phase = Phase.LOADING
+        self._rebuilt = True
         self._waiting = held + self._waiting
+        self.ledger.missed = []
         self.syncs.changed()
         return [Reload()]

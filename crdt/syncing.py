@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from crdt import structure, wire
 from crdt.effects import Effect, Refuse, Send, Session
-from crdt.errors import UpdateError
+from crdt.errors import DocumentBroken, UpdateError
 
 if TYPE_CHECKING:
     from crdt.room import Room
@@ -21,6 +22,9 @@ class Syncs:
         self._diffs: dict[bytes, bytes] = {}
         self.retired: frozenset[int] = frozenset()
         """Client ids of retired lineages: whoever names one must reset, not sync."""
+        self.unsettled = False
+        """Something waits for predecessors, and some may have come since it was tried."""
+        self._drained_early: dict[Session, None] = {}
 
     def step2(self, state_vector: bytes) -> bytes:
         """The step 2 message for a peer at `state_vector`; cached until the document changes.
@@ -76,14 +80,20 @@ class Syncs:
     def owed(self) -> list[Effect]:
         """The first syncs and differences that had to wait for a commit which is there now."""
         effects: list[Effect] = []
-        if not self._room.is_live:
-            return effects
-        for session, vector in self._room.ledger.due():
-            if vector is None:
-                effects += self._bring_up(session)
-            else:
-                session.behind = None
-                effects.append(Send(session, self.step2(vector)))
+        ledger = self._room.ledger
+        try:
+            while self._room.is_live and (due := ledger.due()):
+                session, vector = due
+                if session.left:
+                    pass
+                elif vector is None:
+                    effects += self._bring_up(session)
+                else:
+                    effects.append(Send(session, self.step2(vector)))
+                    session.behind = None
+                ledger.paid(session)
+        except DocumentBroken:
+            effects += self._room.reload([])
         return effects
 
     def tell_states(self, session: Session, effects: list[Effect]) -> None:
@@ -94,7 +104,10 @@ class Syncs:
 
     def drained(self, session: Session) -> list[Effect]:
         """A session that fell behind can take frames again."""
-        if session.behind is None or session.left or not self._room.is_live:
+        if session.behind is None or session.left:
+            return []
+        if not self._room.is_live:
+            self._drained_early[session] = None
             return []
         if session.greets and not self._room.ledger.settled:
             self._room.ledger.owe(session, None, next_batch=False)  # as in `_step1`
@@ -103,10 +116,56 @@ class Syncs:
 
     def _bring_up(self, session: Session) -> list[Effect]:
         """One difference stands for all that was not queued; readers at one vector share it."""
-        vector, session.behind = session.behind, None
+        vector = session.behind
         if vector is None:
             return []
         # Same bytes as the cached step 2 but for the message's second byte.
         effects: list[Effect] = [Send(session, b"\x00\x02" + self.step2(vector)[2:])]
+        session.behind = None
         self.tell_states(session, effects)
+        if self._room.document.has_pending:
+            self.ask([session], effects)  # Whoever is behind is not asked.
         return effects
+
+    def bring_all_up(self, vector: bytes) -> list[Effect]:
+        """Something reached the document by another way than a broadcast: give it to everybody.
+
+        `vector` is what all who are not behind were given before.
+        """
+        effects: list[Effect] = []
+        for session in self._room.sessions:
+            if session.behind is None:
+                session.behind = vector
+                effects += self.drained(session)
+        return effects
+
+    def resume(self, vector: bytes) -> list[Effect]:
+        """The document was rebuilt: it may hold more now than was shown at `vector`."""
+        effects = self.bring_all_up(vector)
+        drained, self._drained_early = self._drained_early, {}
+        for session in drained:
+            effects += self.drained(session)
+        return effects
+
+    def settle(self) -> list[Effect]:
+        """Try what waits as often as it takes; turns do only a bounded part of it."""
+        if not (self.unsettled and self._room.is_live):
+            return []
+        self.unsettled = False
+        before = self._room.document.state_vector()
+        if self._room.document.settle() is None:
+            return []
+        self._diffs.clear()
+        return self.bring_all_up(before)
+
+    def ask(self, authors: Iterable[Session | None], effects: list[Effect]) -> None:
+        """A predecessor is missing: ask those whose updates wait for all they have."""
+        room = self._room
+        body = wire.step1(room.document.state_vector())
+        for session in dict.fromkeys(authors):
+            if session is None or session not in room.sessions or session.behind is not None:
+                continue
+            asked = session.asked or []
+            if len(asked) < room.bounds.asks_max:
+                session.asked = [*asked, False]
+                effects.append(Send(session, body))

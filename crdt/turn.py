@@ -7,13 +7,13 @@ that is true as far as it got.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from crdt import wire
-from crdt.effects import Broadcast, Effect, Refuse, Send, Session
+from crdt.effects import Acknowledge, Broadcast, CloseAll, Effect, Refuse, Session
 from crdt.errors import DocumentBroken, UpdateError
-from crdt.events import CHECKED, PUSH, Item
+from crdt.events import CHECKED, EDIT, PUSH, REFUSED, Item
 from crdt.intake import KNOWN
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crdt.room import Room
 
 EMPTY_UPDATE = b"\x00\x00"
+_ANSWERED = (wire.UPDATE, wire.STEP2, wire.VERSION, PUSH, EDIT, REFUSED)
 
 Shared = list[tuple[Session | None, bytes]]
 
@@ -29,7 +30,7 @@ Shared = list[tuple[Session | None, bytes]]
 class Turn:
     """What one turn has gathered so far."""
 
-    __slots__ = ("acks", "applying", "effects", "presence", "room", "rows")
+    __slots__ = ("acks", "applying", "counted", "effects", "presence", "room", "rows")
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -39,6 +40,8 @@ class Turn:
         self.effects: list[Effect] = []
         self.applying: list[Item] = []
         """What is given to the document at this moment: the suspects if it breaks."""
+        self.counted = True
+        """Whether the step 2 that is being handled is to be answered."""
 
     # -- update frames -----------------------------------------------------------------
 
@@ -46,12 +49,14 @@ class Turn:
         """Apply a run of update frames and empty the list of them.
 
         With rows pending, what a turn brings is no longer what its frames hold: each update then
-        goes alone, so that its author is known (`_with_healed`).
+        goes alone, so that it is known who has to be asked.
         """
-        if self.room.document.has_pending:
+        breakage = self.room.breakage
+        if self.room.document.has_pending or breakage.alone:
             while items:
                 self._apply_run(items[:1])
                 del items[0]
+                breakage.alone = max(breakage.alone - 1, 0)
         else:
             self._apply_run(items)
             items.clear()
@@ -60,14 +65,15 @@ class Turn:
         """Check, apply in one transaction, then store and share: the hot path."""
         room = self.room
         document, intake = room.document, room.intake
-        had_pending = document.has_pending
+        waited = document.pending() if document.has_pending else []
         verdicts: list[str | None] | None = None
         good = items
         if not intake.all_good(items, document):
-            verdicts = [intake.verdict(item, document) for item in items]
+            verdicts = intake.verdicts(items, document)
             good = [item for item, why in zip(items, verdicts, strict=True) if why is None]
         self.applying = good
         errors = document.apply_turn([item[2] for item in good]) if good else []
+        self.applying = []
         if verdicts is None and not any(errors):
             self.acks += [(item[0], True, item[3]) for item in good]
         else:
@@ -79,7 +85,7 @@ class Turn:
             shared.append((session, body))
             intake.remember(update)
         if shared:
-            self._share(shared, had_pending=had_pending)
+            self._share(shared, waited)
 
     def _accepted(
         self,
@@ -90,6 +96,7 @@ class Turn:
         """Answer each in order; give back what was applied."""
         left = iter(errors)
         applied: list[Item] = []
+        bad: dict[bytes, str] = {}
         for place, item in enumerate(items):
             verdict = None if verdicts is None else verdicts[place]
             if verdict is None:
@@ -97,7 +104,9 @@ class Turn:
                 if error is None:
                     applied.append(item)
                 else:
-                    verdict = error.reason
+                    verdict = bad[item[2]] = error.reason
+            elif verdict == KNOWN:
+                verdict = bad.get(item[2], KNOWN)  # A repeat of what was refused just now.
             if verdict in (None, KNOWN):
                 self.acks.append((item[0], True, item[3]))
             else:
@@ -106,41 +115,41 @@ class Turn:
 
     def refuse(self, item: Item, reason: str) -> None:
         """Answer one message with no."""
+        item[0].incomplete = True
         self.acks.append((item[0], False, item[3]))
         self.effects.append(Refuse(item[0], reason))
 
-    def _share(self, shared: Shared, *, had_pending: bool) -> None:
+    def answer(self, item: Item) -> None:
+        """Answer what changes nothing: a version frame, or what broke the document before."""
+        session, kind, payload, body = item
+        if kind == wire.VERSION:
+            self.acks.append((session, not session.incomplete, body))
+        elif payload:
+            self.acks.append((session, False, body))
+
+    def _share(self, shared: Shared, waited: list[bytes]) -> None:
         document = self.room.document
-        if document.has_pending:
-            self._ask(shared)
-        if had_pending:
-            shared = self._with_healed(shared)
+        if waited or document.has_pending:
+            waits = set(document.pending())
+            late = [author for author, update in self.rows[-len(shared) :] if update in waits]
+            self.room.syncs.ask(late, self.effects)
+            self.look_after(waited)
         merged = None
         if len(shared) > self.room.bounds.merge_from and not document.has_pending:
             merged = wire.update(document.turn_update)
         self.effects.append(Broadcast(shared, merged))
 
-    def _with_healed(self, shared: Shared) -> Shared:
-        """The bodies of a turn in a room with pending rows: what came, and what became whole.
+    def look_after(self, waited: list[bytes]) -> None:
+        """Where something waits no more, see that all have it.
 
-        A peer that joined later was given the pending rows with its first sync, yet other CRDT
-        implementations than Yjs do not retry them: send what integrated.
+        Those who were given it as it came may not have kept it: other CRDT implementations than
+        Yjs do not always retry what waits.
         """
-        healed = self.room.document.turn_update
-        if healed and healed != EMPTY_UPDATE:
-            return [*shared, (shared[0][0], wire.update(healed))]
-        return shared
-
-    def _ask(self, shared: Shared) -> None:
-        """A predecessor is missing: ask those who wrote in this turn for all they have."""
         room = self.room
-        body = wire.step1(room.document.state_vector())
-        for session in dict.fromkeys(author for author, _ in shared if author is not None):
-            asked = session.asked or []
-            here = session in room.sessions and session.behind is None
-            if here and len(asked) < room.bounds.asks_max:
-                session.asked = [*asked, False]
-                self.effects.append(Send(session, body))
+        room.syncs.unsettled = room.document.has_pending
+        if not set(waited) <= set(room.document.pending()):
+            room.syncs.changed()
+            self.effects += room.syncs.bring_all_up(room.vector_before)
 
     # -- step 2, pushes, edits ---------------------------------------------------------
 
@@ -150,12 +159,15 @@ class Turn:
         counted = True
         if session.asked and kind & ~CHECKED != PUSH:
             counted = session.asked.pop(0)
+        self.counted = counted
         document = self.room.document
         self.applying = [item]
         reason = KNOWN
         if update != EMPTY_UPDATE:
             reason = self.room.intake.verdict(item, document) or self._take(session, update)
+        self.applying = []
         if reason != KNOWN:
+            session.incomplete = True
             self.effects.append(Refuse(session, reason))
         if counted:
             self.acks.append((session, reason == KNOWN, body))
@@ -163,36 +175,46 @@ class Turn:
     def _take(self, session: Session, update: bytes) -> str:
         """Apply, store and share what is new; KNOWN, also when it was, or why it is refused."""
         document = self.room.document
-        had_pending = document.has_pending
+        waited = document.pending() if document.has_pending else []
         try:
             news = document.apply_observed(update)
         except UpdateError as error:
             return error.reason
-        waits = not document.integrated(update, document.state_vector())
-        if news is None and not waits:
+        if news is None:
             return KNOWN
         self.rows.append((session, update))
         self.room.intake.remember(update)
         self.room.syncs.changed()
-        shared: Shared = [] if news is None else [(session, wire.update(news))]
-        if (waits or had_pending) and news != update:
-            shared.append((session, wire.update(update)))
-        if waits:
-            self._ask(shared)
-        self.effects.append(Broadcast(shared, None))
+        self.effects.append(Broadcast([(session, wire.update(news))], None))
+        if waited or document.has_pending:
+            self.look_after(waited)
         return KNOWN
 
-    def edit(self, session: Session, change: Callable[[Any], None]) -> None:
+    def edit(self, item: Item) -> None:
         """A change made by this server, as an adapter makes it."""
-        self.applying = []
+        session, _, change, _ = item
+        self.applying = [item]
         try:
             made = self.room.document.edit(change)
         except Exception as error:
             # pycrdt cannot roll back what the change wrote before it failed: build anew.
             raise DocumentBroken(None, f"edit: {error}") from error
+        self.applying = []
         if made is not None:
             self.rows.append((session, made))
             self.room.intake.remember(made)
             self.room.syncs.changed()
             self.effects.append(Broadcast([(session, wire.update(made))], None))
         self.acks.append((session, True, made or b""))
+
+
+def turn_away(inbox: list[Item], reason: str) -> list[Effect]:
+    """What came for a room that is over: nothing of it may go unanswered."""
+    refused = [item for item in inbox if item[1] & ~CHECKED in _ANSWERED]
+    callers = [item[0] for item in refused if item[1] & ~CHECKED in (PUSH, EDIT)]
+    effects: list[Effect] = [Refuse(caller, reason) for caller in callers]
+    if refused:
+        effects.append(Acknowledge([(item[0], False, item[3]) for item in refused]))
+    here = dict.fromkeys(item[0] for item in inbox if not item[0].left)
+    peers = [session for session in here if session not in callers]
+    return [*effects, CloseAll(reason, peers)]
