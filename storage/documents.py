@@ -215,6 +215,7 @@ class Documents:
         loaded = await self.load(document)
         with reaching():
             async with transaction(self._pool) as connection:
+                await connection.execute(_TOUCH_SCOPE, document)
                 number = await lineage.replace(connection, document, loaded, update, author)
                 return await _one(connection, _NEW_LINEAGE, document, number)
 

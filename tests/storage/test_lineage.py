@@ -27,7 +27,7 @@ async def test_a_new_lineage_fences_the_old_one_and_remembers_its_clients(
     flusher = Flusher(database)
     await flusher.start()
     assert await append(flusher, document, b"late") == Fenced("lineage")
-    assert await append(flusher, document, b"new", lineage=2) == Stored(5, 5, 1, False)
+    assert await append(flusher, document, b"new", lineage=2) == Stored(5, 5, 2, False)
     await flusher.close()
 
 
