@@ -17,6 +17,8 @@ from storage.errors import StorageError
 from storage.pool import Connection, Pool, transaction
 
 FOLDER = Path(__file__).parent / "migrations"
+MIGRATION_S = 3600.0
+"""How long one file may take: a large table is rewritten once in its life."""
 
 _BOOKS = """
 create table if not exists migrations (
@@ -100,7 +102,7 @@ async def _apply(connection: Connection, migration: Migration, newest: int) -> b
             "start the newer program"
         )
     if migration.number not in known:
-        await connection.execute(migration.sql)
+        await connection.execute(migration.sql, timeout=MIGRATION_S)
         await connection.execute(
             "insert into migrations (number, name, checksum) values ($1, $2, $3)",
             migration.number,

@@ -2,13 +2,14 @@
 
 The pool outlives the database: a connection that broke is replaced when it is next asked for, so a
 restart of PostgreSQL needs no restart of ours. `storage.errors.is_passing` knows the errors that
-are raised meanwhile.
+are raised meanwhile. A database that hangs is given up in time too: asyncpg by itself would wait
+without end for a free connection, and for a hung server to confirm that a query was cancelled.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
@@ -21,21 +22,49 @@ else:
     Connection = asyncpg.pool.PoolConnectionProxy
 
 
+RELEASE_S = 1.0
+"""How long a connection may take to come to rest after its use before it is thrown away."""
+
+
+class _PatientPool(asyncpg.Pool):
+    """A pool that waits for a connection, and for its return, with an end."""
+
+    patience_s = 10.0
+
+    def acquire(self, *, timeout: float | None = None) -> Any:  # noqa: ANN401  asyncpg's
+        """A connection, or TimeoutError where none is free in time."""
+        return super().acquire(timeout=self.patience_s if timeout is None else timeout)
+
+    async def release(self, connection: Any, *, timeout: float | None = None) -> None:  # noqa: ANN401, ASYNC109
+        """Give a connection back; one that does not come to rest is replaced."""
+        await super().release(connection, timeout=RELEASE_S if timeout is None else timeout)
+
+
 async def open_pool(
     dsn: str, *, connections_max: int = 8, connect_s_max: float = 10.0, command_s_max: float = 60.0
 ) -> Pool:
     """Open a pool with one connection, growing to `connections_max` as they are needed.
 
-    Raises the driver's error when the database does not answer within `connect_s_max`.
+    Raises the driver's error when the database does not answer within `connect_s_max`. From then on
+    a query raises TimeoutError after `command_s_max`, or `connect_s_max` without a connection.
     """
-    pool = asyncpg.create_pool(
+    pool = _PatientPool(
         dsn,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
         min_size=1,
         max_size=connections_max,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        setup=None,
+        init=None,
+        reset=None,
+        loop=None,
         timeout=connect_s_max,
         command_timeout=command_s_max,
         server_settings={"application_name": "plait"},
     )
+    pool.patience_s = connect_s_max
     return await pool
 
 

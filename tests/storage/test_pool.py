@@ -1,12 +1,16 @@
 """Connections: what the pool does when the database goes, and what a transaction keeps."""
 
+import asyncio
+import time
 from collections.abc import Awaitable
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from storage.errors import is_passing
-from storage.pool import Pool, close_pool, open_pool, transaction
+from storage.pool import RELEASE_S, Pool, close_pool, open_pool, transaction
+from tests.storage.wire_cutter import WireCutter
 
 
 class _Regret(Exception):
@@ -66,3 +70,24 @@ async def test_closing_does_not_wait_for_ever(database: str) -> None:
 
     with pytest.raises(asyncpg.InterfaceError):
         await held.fetchval("select 1")
+
+
+async def test_a_hung_database_is_given_up_in_time_and_used_again(
+    database: str, tmp_path: Path
+) -> None:
+    """No query waits longer than told, however many wait; once it answers all is well."""
+    async with WireCutter(database, tmp_path) as wire:
+        pool = await open_pool(wire.dsn, connections_max=2, connect_s_max=0.3, command_s_max=0.3)
+        await pool.fetchval("select 1")
+        wire.answers.clear()
+        started = time.monotonic()
+
+        errors = await asyncio.gather(*(_error_of(pool.fetchval("select 2")) for _ in range(10)))
+        seconds = time.monotonic() - started
+        wire.answers.set()
+        tries = [await _error_of(pool.fetchval("select 3")) for _ in range(4)]
+        await close_pool(pool)
+
+    assert all(error is not None and is_passing(error) for error in errors), errors
+    assert seconds < 0.3 + RELEASE_S + 0.7
+    assert tries[-1] is None
