@@ -26,7 +26,6 @@ class LiveServer:
         self.port = 0
         self.log = ""
         self.process: subprocess.Popen[str] | None = None
-        self._ready = threading.Event()
 
     @property
     def url(self) -> str:
@@ -47,16 +46,17 @@ class LiveServer:
     def start(self) -> "LiveServer":
         """Start it and wait for its line. Fails with what it said when it does not come."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._ready.clear()
-        self.process = subprocess.Popen(
+        # An event of this start's own: the threads of one that was killed may still be ending.
+        ready = threading.Event()
+        process = self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "server"],
             env={**_bare(os.environ), **self._environment()},
             cwd=self.folder, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        for stream in (self.process.stdout, self.process.stderr):
-            threading.Thread(target=self._read, args=(stream,), daemon=True).start()
-        if not self._ready.wait(READY_S_MAX) or not self.port:
+        for stream in (process.stdout, process.stderr):
+            threading.Thread(target=self._read, args=(stream, process, ready), daemon=True).start()
+        if not ready.wait(READY_S_MAX) or process.poll() is not None:
             self.kill()
             raise AssertionError(f"the server did not become ready:\n{self.log}")
         return self
@@ -66,15 +66,20 @@ class LiveServer:
         given = {f"PLAIT_{name.upper()}": str(value) for name, value in values.items()}
         return {**given, "PYTHONPATH": str(ROOT)}
 
-    def _read(self, stream: "subprocess.IO[str]") -> None:  # type: ignore[name-defined]
+    def _read(
+        self,
+        stream: "subprocess.IO[str]",  # type: ignore[name-defined]
+        process: subprocess.Popen[str],
+        ready: threading.Event,
+    ) -> None:
         with stream:
             for line in stream:
                 self.log += line
                 if line.startswith(READY):
                     self.port = int(line.rsplit(":", 1)[1])
-                    self._ready.set()
-        if self.process and self.process.poll() is not None:
-            self._ready.set()
+                    ready.set()
+        if process.poll() is not None:
+            ready.set()
 
     def kill(self) -> None:
         """SIGKILL: no chance to say or save anything."""
