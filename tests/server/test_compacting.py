@@ -1,0 +1,102 @@
+"""Documents whose log is long are compacted one by one, each queued once."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID, uuid4
+
+from server.compacting import Compacting
+from server.metrics import Metrics
+from storage.errors import Unavailable
+
+
+class Work:
+    """A compaction that waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.begun: list[UUID] = []
+        self.has_begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.fail_with: Exception | None = None
+
+    async def __call__(self, document: UUID) -> None:
+        """Begin, wait, end."""
+        self.begun.append(document)
+        self.has_begun.set()
+        await self.may_end.wait()
+        error, self.fail_with = self.fail_with, None
+        if error is not None:
+            raise error
+
+
+async def until(metrics: Metrics, compactions: int) -> None:
+    """Wait until so many compactions are done."""
+    async with asyncio.timeout(5):
+        while metrics.compactions < compactions:  # noqa: ASYNC110 (a number has no event)
+            await asyncio.sleep(0.001)
+
+
+async def test_a_document_that_asks_twice_is_compacted_once() -> None:
+    """Commits ask again and again until it is done; one turn answers all of them."""
+    work, metrics = Work(), Metrics()
+    compacting = Compacting(work, metrics, waiting_max=10)
+    first, second = uuid4(), uuid4()
+
+    compacting.start()
+    for document in (first, first, second, first):
+        compacting.ask(document)
+    work.may_end.set()
+    await until(metrics, 2)
+    await compacting.stop()
+
+    assert work.begun == [first, second]
+
+
+async def test_one_failure_does_not_end_compaction() -> None:
+    """After a fault of one document the next one is compacted all the same."""
+    work, metrics = Work(), Metrics()
+    work.fail_with = ValueError("a fault of ours")
+    work.may_end.set()
+    compacting = Compacting(work, metrics, waiting_max=10)
+    bad, good = uuid4(), uuid4()
+
+    compacting.start()
+    compacting.ask(bad)
+    compacting.ask(good)
+    await until(metrics, 1)
+    await compacting.stop()
+
+    assert work.begun == [bad, good]
+
+
+async def test_a_full_queue_takes_no_more() -> None:
+    """The queue has a bound; what does not fit asks again with its next commit."""
+    work, metrics = Work(), Metrics()
+    compacting = Compacting(work, metrics, waiting_max=1)
+    first = uuid4()
+
+    compacting.ask(first)
+    compacting.ask(uuid4())
+    work.may_end.set()
+    compacting.start()
+    await until(metrics, 1)
+    await compacting.stop()
+
+    assert work.begun == [first]
+
+
+async def test_an_unreachable_database_is_no_fault() -> None:
+    """While the database is away the document is left as it is and asked for again later."""
+    work, metrics = Work(), Metrics()
+    work.fail_with = Unavailable("gone")
+    work.may_end.set()
+    compacting = Compacting(work, metrics, waiting_max=10)
+    document = uuid4()
+
+    compacting.start()
+    compacting.ask(document)
+    async with asyncio.timeout(5):
+        await work.has_begun.wait()
+    await compacting.stop()
+
+    assert metrics.compactions == 0
