@@ -1,0 +1,153 @@
+"""Markdown (CommonMark with GitHub's tables, task lists and strikethrough) of a block's content.
+
+Takes the JSON that `shapes` reads. Nodes and marks are known by the names that ProseMirror, TipTap
+and BlockNote give them; of an unknown node its content is written, of an unknown mark nothing.
+A reference to another block becomes a link with the scheme `block:`.
+"""
+
+import re
+from typing import Any, Final
+
+from crdt.wording import LINKS, Node, attributes_of, children_of, is_inline, kind_of, label_of
+
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]<~|])")
+_LINE_START: Final = re.compile(
+    r"^(\s*\d{0,9})(#{1,6}(?=\s|$)|>|[-+](?=\s|$)|[.)](?=\s|$)|[-=]+\s*$)", re.MULTILINE
+)
+"""What would make a heading, a quotation or a list of a line that is none."""
+_LISTS: Final = {"bulletlist", "orderedlist", "tasklist", "checklist", "todolist"}
+_WRAPS: Final = {
+    "bold": "**", "strong": "**", "italic": "*", "em": "*", "emphasis": "*",
+    "strike": "~~", "strikethrough": "~~", "s": "~~",
+}  # fmt: skip
+
+
+def markdown_of(value: Any) -> str:  # noqa: ANN401  (any value of a root)
+    """The Markdown of a root: a plain text is its own, maps and lists have none."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and value.get("type") in ("doc", "text"):
+        return _body(value)
+    return ""
+
+
+def _body(node: Node, between: str = "\n\n") -> str:
+    """The content of a container: runs of inline nodes as paragraphs, the rest as blocks."""
+    parts: list[str] = []
+    line: list[Node] = []
+    for child in children_of(node):
+        if is_inline(child):
+            line.append(child)
+            continue
+        parts += [_paragraph(line), _block(child)]
+        line = []
+    parts.append(_paragraph(line))
+    return between.join(part for part in parts if part)
+
+
+def _block(node: Node) -> str:  # noqa: PLR0911  (a table of kinds)
+    kind, attributes = kind_of(node), attributes_of(node)
+    match kind:
+        case "heading":
+            return f"{'#' * _level(attributes)} {_body(node, ' ')}".replace("\n", " ")
+        case "codeblock" | "code":
+            return _code(node, attributes)
+        case "blockquote":
+            return "\n".join(f"> {line}".rstrip() for line in _body(node).split("\n"))
+        case "horizontalrule" | "divider":
+            return "---"
+        case "image":
+            return f"![{_plain(attributes.get('alt'))}]({_address(attributes.get('src'))})"
+        case "table":
+            return _table(node)
+    if kind in _LISTS:
+        return _list(node, kind)
+    return _body(node)
+
+
+def _level(attributes: dict[str, Any]) -> int:
+    try:
+        return min(6, max(1, int(attributes.get("level", 1))))
+    except (TypeError, ValueError):
+        return 1
+
+
+def _code(node: Node, attributes: dict[str, Any]) -> str:
+    text = "".join(str(run.get("text", "")) for run in children_of(node))
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    language = re.sub(r"[\s`]", "", str(attributes.get("language") or ""))
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _list(node: Node, kind: str) -> str:
+    lines: list[str] = []
+    start = attributes_of(node).get("start", attributes_of(node).get("order", 1))
+    number = start if isinstance(start, int) else 1
+    for at, item in enumerate(children_of(node), number):
+        marker = f"{at}. " if kind == "orderedlist" else "- "
+        checked = attributes_of(item).get("checked")
+        if kind_of(item) in ("taskitem", "checklistitem") or isinstance(checked, bool):
+            marker += "[x] " if checked in (True, "true") else "[ ] "
+        indent = " " * (len(marker) if kind == "orderedlist" else 2)
+        body = _body(item, "\n") or ""
+        lines.append(marker + body.replace("\n", f"\n{indent}"))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _table(node: Node) -> str:
+    rows = [
+        [_body(cell, " ").replace("\n", " ") for cell in children_of(row)]
+        for row in children_of(node)
+    ]
+    width = max((len(row) for row in rows), default=0)
+    lines = [f"| {' | '.join(row + [''] * (width - len(row)))} |" for row in rows]
+    lines.insert(1, "|" + " --- |" * width)
+    return "\n".join(lines) if rows else ""
+
+
+def _paragraph(line: list[Node]) -> str:
+    text = "".join(_inline(node) for node in line)
+    return _LINE_START.sub(r"\1\\\2", text)
+
+
+def _inline(node: Node) -> str:
+    match kind_of(node):
+        case "text":
+            return _run(str(node.get("text", "")), node.get("marks") or [])
+        case "hardbreak":
+            return "\\\n"
+    kind = kind_of(node)
+    if kind in LINKS:
+        target = attributes_of(node).get(LINKS[kind])
+        return f"[{_plain(label_of(node))}]({_address(f'block:{target}')})"
+    return ""
+
+
+def _run(text: str, marks: list[Node]) -> str:
+    kinds = {kind_of(mark): mark for mark in marks}
+    core = text.strip()
+    if not core or not kinds:
+        return _plain(text)
+    before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+    if "code" in kinds:
+        ticks = "`" * (1 + max((len(run) for run in re.findall("`+", core)), default=0))
+        pad = " " if core.startswith("`") or core.endswith("`") else ""
+        core = f"{ticks}{pad}{core}{pad}{ticks}"
+    else:
+        core = _plain(core)
+    for sign in dict.fromkeys(_WRAPS[kind] for kind in kinds if kind in _WRAPS):
+        core = f"{sign}{core}{sign}"
+    if "link" in kinds:
+        core = f"[{core}]({_address(attributes_of(kinds['link']).get('href'))})"
+    return f"{before}{core}{after}"
+
+
+def _plain(value: object) -> str:
+    """Text in which nothing means anything to Markdown."""
+    return _SPECIAL.sub(r"\\\1", value) if isinstance(value, str) else ""
+
+
+def _address(value: object) -> str:
+    """A link's target: one word without parentheses that could end it."""
+    text = str(value) if isinstance(value, str) else ""
+    return re.sub(r"[\s()<>\\]", lambda match: f"%{ord(match[0]):02X}", text)
