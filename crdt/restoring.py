@@ -1,0 +1,270 @@
+"""Restore an old version as a forward edit: make a document say again what it said.
+
+Nothing is rolled back. What differs is written as ordinary edits, as few as can be found, so open
+editors see it as somebody's typing and what others wrote meanwhile is merged with it. The state of
+the trash is not content: it stays as it is.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from difflib import SequenceMatcher
+from typing import Any, Final
+
+import pycrdt
+
+from crdt.blocks import META
+from crdt.document import Document
+from crdt.trees import (
+    ArrayTree,
+    ElementTree,
+    FragmentTree,
+    MapTree,
+    TextTree,
+    get_root,
+    read,
+    read_roots,
+)
+
+COMPARED_MAX: Final = 250_000
+"""Pairs of elements compared to find the smallest edit; beyond, one stretch is replaced."""
+
+_KEPT: Final = {"deletedAt", "deleted_at", "permanentlyDeletedAt", "permanently_deleted_at"}
+_EMPTY: Final = {"xml": FragmentTree(()), "text": TextTree(()), "map": MapTree({})}
+_KINDS: Final[dict[Any, str]] = {
+    FragmentTree: "xml",
+    TextTree: "text",
+    MapTree: "map",
+    ArrayTree: "array",
+}
+
+Step = tuple[int, int, int, int]
+
+
+def restoration(version: Document) -> Callable[["pycrdt.Doc[Any]"], None]:
+    """The change that makes a document like `version`. Raises UpdateError (nested too deeply).
+
+    So does the change, before it wrote anything.
+    """
+    wanted = version._replica.look(_roots)  # noqa: SLF001  (a reader of the same package)
+    return lambda doc: _Restoring(doc).run(wanted)
+
+
+def _roots(doc: "pycrdt.Doc[Any]") -> dict[str, Any]:
+    transaction: Any = doc._txn  # noqa: SLF001
+    return read_roots(doc._doc, transaction._txn)  # noqa: SLF001
+
+
+def steps(old: Sequence[Any], new: Sequence[Any]) -> Iterator[Step]:
+    """Stretches (from, to) of `old` to replace by stretches of `new`, last first."""
+    start, most = 0, min(len(old), len(new))
+    while start < most and old[start] == new[start]:
+        start += 1
+    end = 0
+    while end < most - start and old[-1 - end] == new[-1 - end]:
+        end += 1
+    left, right = old[start : len(old) - end], new[start : len(new) - end]
+    if not left and not right:
+        return
+    if len(left) * len(right) > COMPARED_MAX or not left or not right:
+        yield start, start + len(left), start, start + len(right)
+        return
+    keys: list[Any] = []
+    ours, theirs = ([_number(keys, item) for item in side] for side in (left, right))
+    matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
+    for kind, a, b, c, d in reversed(matcher.get_opcodes()):
+        if kind != "equal":
+            yield start + a, start + b, start + c, start + d
+
+
+def _number(known: list[Any], item: Any) -> int:  # noqa: ANN401
+    """A number for each distinct value: trees cannot be hashed."""
+    try:
+        return known.index(item)
+    except ValueError:
+        known.append(item)
+        return len(known) - 1
+
+
+class _Restoring:
+    """One restoration, inside the transaction of an edit."""
+
+    def __init__(self, doc: "pycrdt.Doc[Any]") -> None:
+        transaction: Any = doc._txn  # noqa: SLF001
+        self._raw: Any = doc._doc  # noqa: SLF001
+        self._transaction: Any = transaction._txn  # noqa: SLF001
+
+    def run(self, wanted: dict[str, Any]) -> None:
+        raw, transaction = self._raw, self._transaction
+        current = read_roots(raw, transaction)
+        for name in sorted({*current, *wanted}):
+            old, new = current.get(name), wanted.get(name)
+            if name == META:
+                new = _with_trash_of(old, new)
+            if old == new:
+                continue
+            if old is not None and (new is None or type(new) is not type(old)):
+                self._make_root(name, old, _emptied(old))
+                old = None
+            if new is not None:
+                self._make_root(name, old if old is not None else _emptied(new), new)
+
+    def _make_root(self, name: str, old: Any, new: Any) -> None:  # noqa: ANN401
+        kind = _KINDS[type(new)]
+        self._make(get_root(self._raw, self._transaction, name, kind), old, new)
+
+    def _make(self, shared: Any, old: Any, new: Any) -> None:  # noqa: ANN401
+        """Make a shared type, which holds `old`, hold `new`; both are trees of one kind."""
+        match new:
+            case TextTree():
+                self._make_text(shared, old.units, new.units)
+            case FragmentTree():
+                self._make_children(shared, old.children, new.children)
+            case ElementTree():
+                self._make_attributes(shared, old.attributes, new.attributes)
+                self._make_children(shared, old.children, new.children)
+            case MapTree():
+                self._make_map(shared, old.entries, new.entries)
+            case ArrayTree():
+                self._make_array(shared, old.items, new.items)
+
+    # -- text ---------------------------------------------------------------------------
+
+    def _make_text(self, text: Any, old: tuple[Any, ...], new: tuple[Any, ...]) -> None:  # noqa: ANN401
+        transaction = self._transaction
+        for a, b, c, d in steps(old, new):
+            at = _length(old[:a])
+            gone = _length(old[a:b])
+            if gone:
+                text.remove_range(transaction, at, gone)
+            for piece, formats in _runs(new[c:d]):
+                attributes = dict(formats)
+                if isinstance(piece, str):
+                    text.insert(transaction, at, piece, iter(attributes.items()))
+                    at += len(piece.encode())
+                else:
+                    self._embed(text, at, piece, attributes)
+                    at += 1
+
+    def _embed(self, text: Any, at: int, value: Any, formats: dict[str, Any]) -> None:  # noqa: ANN401
+        transaction = self._transaction
+        formatted = iter(formats.items())
+        match value:
+            case ElementTree():
+                made = text.insert_xmlelement_prelim(transaction, at, value.tag, formatted)
+                self._make(made, ElementTree(value.tag, {}, ()), value)
+            case MapTree():
+                made = text.insert_map_prelim(transaction, at, formatted)
+                self._make(made, MapTree({}), value)
+            case TextTree() | ArrayTree() | FragmentTree():
+                # Nobody's editor does this; the words of it are kept.
+                text.insert(transaction, at, " ", formatted)
+            case _:
+                text.insert_embed(transaction, at, value, formatted)
+
+    # -- XML ----------------------------------------------------------------------------
+
+    def _make_attributes(self, element: Any, old: dict[str, Any], new: dict[str, Any]) -> None:  # noqa: ANN401
+        for name in old.keys() - new.keys():
+            element.remove_attribute(self._transaction, name)
+        for name, value in new.items():
+            if name not in old or old[name] != value:
+                element.insert_attribute(self._transaction, name, value)
+
+    def _make_children(self, parent: Any, old: tuple[Any, ...], new: tuple[Any, ...]) -> None:  # noqa: ANN401
+        transaction = self._transaction
+        for a, b, c, d in steps(old, new):
+            paired = 0
+            while paired < min(b - a, d - c) and _alike(old[a + paired], new[c + paired]):
+                paired += 1
+            if b - a > paired:
+                parent.remove_range(transaction, a + paired, b - a - paired)
+            for offset in range(paired, d - c):
+                self._insert_child(parent, a + offset, new[c + offset])
+            for offset in range(paired):
+                child = parent.get(transaction, a + offset)
+                self._make(child, old[a + offset], new[c + offset])
+
+    def _insert_child(self, parent: Any, at: int, child: Any) -> None:  # noqa: ANN401
+        transaction = self._transaction
+        match child:
+            case ElementTree():
+                made = parent.insert_element_prelim(transaction, at, child.tag)
+                self._make(made, ElementTree(child.tag, {}, ()), child)
+            case TextTree():
+                made = parent.insert_str(transaction, at, "")
+                self._make(made, TextTree((), is_xml=True), child)
+            case FragmentTree():
+                # A fragment inside XML is nothing that an editor writes: its place is kept.
+                parent.insert_str(transaction, at, "")
+
+    # -- maps and arrays ----------------------------------------------------------------
+
+    def _make_map(self, shared: Any, old: dict[str, Any], new: dict[str, Any]) -> None:  # noqa: ANN401
+        transaction = self._transaction
+        for key in old.keys() - new.keys():
+            shared.remove(transaction, key)
+        for key, value in new.items():
+            if key in old and old[key] == value:
+                continue
+            if key in old and type(old[key]) in _KINDS and type(old[key]) is type(value):
+                self._make(shared.get(transaction, key), old[key], value)
+            else:
+                self._put(shared, key, value)
+
+    def _make_array(self, shared: Any, old: tuple[Any, ...], new: tuple[Any, ...]) -> None:  # noqa: ANN401
+        for a, b, c, d in steps(old, new):
+            if b > a:
+                shared.remove_range(self._transaction, a, b - a)
+            for offset, value in enumerate(new[c:d]):
+                self._put(shared, a + offset, value)
+
+    def _put(self, shared: Any, place: str | int, value: Any) -> None:  # noqa: ANN401
+        """Write a value under a key or at an index; a shared one is made and then filled."""
+        kind = _KINDS.get(type(value))
+        if kind is None:
+            shared.insert(self._transaction, place, value)
+            return
+        name = "xmlfragment" if kind == "xml" else kind
+        made = getattr(shared, f"insert_{name}_prelim")(self._transaction, place)
+        self._make(made, read(made, self._transaction), value)
+
+
+def _with_trash_of(old: Any, new: Any) -> MapTree | None:  # noqa: ANN401
+    """The attributes of a version with the trash of today."""
+    marks = {k: v for k, v in old.entries.items() if k in _KEPT} if type(old) is MapTree else {}
+    entries = (
+        {k: v for k, v in new.entries.items() if k not in _KEPT} if type(new) is MapTree else {}
+    )
+    return MapTree(entries | marks) if entries or marks else None
+
+
+def _emptied(tree: Any) -> Any:  # noqa: ANN401
+    return _EMPTY.get(_KINDS[type(tree)], ArrayTree(()))
+
+
+def _alike(old: Any, new: Any) -> bool:  # noqa: ANN401
+    """Whether one child of XML can become the other without being replaced."""
+    if isinstance(old, ElementTree) and isinstance(new, ElementTree):
+        return old.tag == new.tag
+    return isinstance(old, TextTree) and isinstance(new, TextTree)
+
+
+def _length(units: tuple[Any, ...]) -> int:
+    """What units measure in a text of pycrdt: bytes of UTF-8, one for an embedded value."""
+    return sum(len(piece.encode()) if isinstance(piece, str) else 1 for piece, _ in units)
+
+
+def _runs(units: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:
+    """Neighbouring letters with the same formats as one text."""
+    letters: list[str] = []
+    formats: Any = ()
+    for piece, own in units:
+        if letters and (not isinstance(piece, str) or own != formats):
+            yield "".join(letters), formats
+            letters = []
+        if isinstance(piece, str):
+            letters.append(piece)
+            formats = own
+        else:
+            yield piece, own
+    if letters:
+        yield "".join(letters), formats
