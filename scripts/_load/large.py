@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from time import perf_counter as now
+from typing import Any
 
 from pycrdt import Doc, Map, Text, TransactionEvent
 
@@ -27,7 +28,7 @@ MESSAGES_AHEAD = 400
 
 def large_document(edits: Sequence[Edit]) -> tuple[bytes, str]:
     """One author's edits as a document: its update and its text."""
-    document: Doc = Doc(client_id=BASE_CLIENT)
+    document: Doc[Any] = Doc(client_id=BASE_CLIENT)
     text = document.get(ROOT, type=Text)
     for start in range(0, len(edits), EDITS_PER_TRANSACTION):
         with document.transaction():
@@ -41,7 +42,7 @@ def large_document(edits: Sequence[Edit]) -> tuple[bytes, str]:
 
 def text_of(updates: Sequence[bytes]) -> str:
     """The shared text after some updates."""
-    document: Doc = Doc()
+    document: Doc[Any] = Doc()
     text = document.get(ROOT, type=Text)
     for update in updates:
         document.apply_update(update)
@@ -139,7 +140,7 @@ class Overwriter:
 
     def __init__(self, writer: Client, size: int) -> None:
         self.writer = writer
-        self.document: Doc = Doc(client_id=BASE_CLIENT)
+        self.document: Doc[Any] = Doc(client_id=BASE_CLIENT)
         self.map = self.document.get("slow", type=Map)
         self.value = "x" * size
         self.sent = 0
@@ -160,7 +161,7 @@ class Follower:
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
-        self.document: Doc = Doc()
+        self.document: Doc[Any] = Doc()
         self.document.get("slow", type=Map)
 
     def seen(self) -> int:

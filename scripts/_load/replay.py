@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter as now
+from typing import Any
 
 from pycrdt import Doc, Text
 
@@ -119,7 +120,7 @@ def highest(update: bytes) -> Ranges:
 
 def text_of(updates: Sequence[bytes]) -> str:
     """The text after all of them."""
-    document: Doc = Doc()
+    document: Doc[Any] = Doc()
     text = document.get(ROOT, type=Text)
     for first in range(0, len(updates), UPDATES_PER_TRANSACTION):
         with document.transaction():

@@ -12,6 +12,7 @@ Positions in a history are Unicode code points, pycrdt's are UTF-8 bytes.
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from pycrdt import Doc, Text, TransactionEvent
 
@@ -39,7 +40,7 @@ class Replica:
     """One author's copy of the document, which hands out the update of each transaction."""
 
     def __init__(self, number: int) -> None:
-        self.document: Doc = Doc(client_id=number)
+        self.document: Doc[Any] = Doc(client_id=number)
         self.text = self.document.get(ROOT, type=Text)
         self.made = b""
         self.document.observe(self._keep)

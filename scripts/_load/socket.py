@@ -107,7 +107,7 @@ class Socket(asyncio.Protocol):
         async with asyncio.timeout(timeout_s):
             context = ssl.create_default_context() if secure else None
             await asyncio.get_running_loop().create_connection(
-                lambda: self, parts.hostname, port, ssl=context
+                lambda: self, parts.hostname or "127.0.0.1", port, ssl=context
             )
             await self.opened
 

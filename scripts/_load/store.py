@@ -107,7 +107,7 @@ async def _stored(place: tuple[str, int], document: str) -> Stored | None:
             continue
         finally:
             await connection.close()
-        if row["found"]:
+        if row is not None and row["found"]:
             return Stored(row["log_rows"], row["log_bytes"], row["snapshot_bytes"])
     return None
 

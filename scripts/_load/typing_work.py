@@ -2,6 +2,7 @@
 
 import json
 import random
+from typing import Any
 
 from pycrdt import Doc, Text, TransactionEvent
 
@@ -32,7 +33,7 @@ def prose(characters: int, chance: random.Random) -> str:
 
 def base_update(characters: int, chance: random.Random) -> bytes:
     """A document of some prose."""
-    document: Doc = Doc(client_id=BASE_CLIENT)
+    document: Doc[Any] = Doc(client_id=BASE_CLIENT)
     document.get(ROOT, type=Text).insert(0, prose(characters, chance))
     return document.get_update()
 
@@ -57,7 +58,7 @@ def typing(
 
 def _typed(base: bytes, slot: int, position: int, text: str) -> list[bytes]:
     """What pycrdt sends for each character typed."""
-    document: Doc = Doc(client_id=client_id(slot))
+    document: Doc[Any] = Doc(client_id=client_id(slot))
     document.apply_update(base)
     shared = document.get(ROOT, type=Text)
     out: list[bytes] = []

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import uvloop
 from pycrdt import Doc
@@ -104,7 +105,7 @@ async def _look(
     await reader.join()
     await asyncio.wait([reader.full], timeout=2)
     await asyncio.sleep(0.05)
-    document: Doc = Doc()
+    document: Doc[Any] = Doc()
     for update in reader.updates:
         document.apply_update(update)
     have = state_vector_clocks(document.get_state()).get(client_id(0), 0)
