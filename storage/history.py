@@ -121,7 +121,13 @@ async def due(pool: Pool, now: datetime, limit: int = 100) -> list[UUID]:
 
 
 async def thin(
-    pool: Pool, document: UUID, now: datetime, retention: Retention, run: Run = run_inline
+    pool: Pool,
+    document: UUID,
+    now: datetime,
+    retention: Retention,
+    run: Run = run_inline,
+    *,
+    pieces_max: int = PIECES_MAX,
 ) -> int:
     """Merge what is old enough; answers how many rows went.
 
@@ -134,9 +140,9 @@ async def thin(
         if boundary is None:
             return 0
         start = await pool.fetchval(_LINEAGE_START, document, boundary)
-        plan = await pool.fetch(_PLAN, document, start, boundary, PIECES_MAX + 1)
+        plan = await pool.fetch(_PLAN, document, start, boundary, pieces_max + 1)
     # A version is the state after some row, whatever waits: those rows stay as they are.
-    some = _some(plan)
+    some = _some(plan, pieces_max)
     settled = [row for row in some if not row["pending"]]
     groups = _groups(settled, now, retention)
     later = _next_due(settled, now, retention)
@@ -162,14 +168,14 @@ async def thin(
     return gone
 
 
-def _some(plan: list[asyncpg.Record]) -> list[asyncpg.Record]:
+def _some(plan: list[asyncpg.Record], pieces_max: int) -> list[asyncpg.Record]:
     """The oldest pieces, within the bounds."""
     size = 0
-    for count, row in enumerate(plan[:PIECES_MAX]):
+    for count, row in enumerate(plan[:pieces_max]):
         size += row["size"]
         if size > PIECE_BYTES_MAX:
             return plan[:count]
-    return plan[:PIECES_MAX]
+    return plan[:pieces_max]
 
 
 async def _replace(
