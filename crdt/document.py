@@ -102,7 +102,9 @@ class Document:
         predecessors is accepted and kept in `pending`, unless that is full.
         """
         if self._pendings.full:
-            return self._apply_where_none_may_wait(updates)
+            results = self._apply_where_none_may_wait(updates)
+            self._turn = _accepted(updates, results)
+            return results
         waiting = len(self._pendings)
         before = self._replica.state if waiting else None
         observe = waiting > 0 or len(updates) >= _OBSERVED_FROM
@@ -174,7 +176,7 @@ class Document:
 
     def _prepare(self, updates: Sequence[bytes]) -> Sequence[bytes]:
         """The forms in which pycrdt may have updates, and the document ready for them."""
-        forms, cut = self._pairs.enter(list(updates))
+        forms, cut = self._pairs.enter(list(updates), self._replica.state)
         if cut:
             whole = self._replica.diff(EMPTY_STATE)
             self._pendings.transform(lambda form: replace(form, cut))
@@ -200,7 +202,6 @@ class Document:
                 results += self._apply([update], observe=False)[0]
             else:
                 results.append(UpdateError("pending-full"))
-        self._turn = _accepted(updates, results)
         return results
 
     @property

@@ -103,6 +103,8 @@ class _Scan:
     def __init__(self, update: bytes, bounds: Bounds, *, cuts: bool) -> None:
         self.data = update
         self.at = 0
+        self.here = (0, 0)
+        """Client and clock of the struct that is being read."""
         self.text_at = 0
         """Offset of the content of the struct that was read last."""
         self.bounds = bounds
@@ -124,6 +126,7 @@ class _Scan:
             first = low = clock = self._number()
             for _ in range(structs):
                 at = self.at
+                self.here = client, clock
                 kind, length = self._struct()
                 if kind == _STRING and self.wants_cuts and _WIDE(self.data, at, self.at):
                     self.texts.append((client, clock, self.text_at))
@@ -144,8 +147,6 @@ class _Scan:
             for _ in range(self._count(self.bounds.update_structs_max, "too-many")):
                 low = self._number()
                 high = low + self._number()
-                if high > CLOCK_MAX:
-                    raise UpdateError("clock")
                 self.deletes.append((client, low, high))
                 self._refer(client, high)
                 if self.wants_cuts:
@@ -200,6 +201,8 @@ class _Scan:
         """Read an id. As an origin it cuts behind itself (1), as a right origin before it (0)."""
         client = self._client()
         clock = self._number()
+        if client == self.here[0] and clock >= self.here[1]:
+            raise UpdateError("malformed")  # Nothing stands on what comes after it.
         self._refer(client, clock + 1)
         if cut is not None and self.wants_cuts:
             self.cuts.add((client, clock + cut))

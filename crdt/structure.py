@@ -30,15 +30,21 @@ __all__ = [
 _COSTLY_BYTES: Final = 256 * 1024
 _COSTLY_SUSPICIOUS_BYTES: Final = 64 * 1024
 _V2_COLUMNS: Final = 9
+_CLIENT: Final = rb"([\x80-\xff]{0,7}[\x00-\x7f])"
+_CLOCK: Final = rb"([\x80-\xff]{0,3}[\x00-\x7f])"
+_ID: Final = _CLIENT + _CLOCK
 _ONE_STRUCT: Final = re.compile(
-    rb"\x01\x01[\x80-\xff]{0,7}[\x00-\x7f][\x80-\xff]{0,3}[\x00-\x7f]"
+    rb"\x01\x01" + _ID + rb"(?:[\x03-\x06\x08\x23-\x26\x28]"
+    rb"|[\x83-\x86\x88\xa3-\xa6\xa8\x43-\x46\x48\x63-\x66\x68]" + _ID + rb""
+    rb"|[\xc3-\xc6\xc8\xe3-\xe6\xe8]" + _ID + _ID + rb")"
 ).match
-"""One client, one struct, the client id, a clock below 2^28: then comes the struct's first byte."""
+"""One struct of a plain kind: binary, text, embed, format, values; with no origin, one, or two.
+
+Nothing but values nests in those, pycrdt checks them as Yjs does, and clocks are below 2^28.
+"""
 _VALUES: Final = 8
 _WIDE_OBJECT: Final = re.compile(rb"v[\x80-\xff]{3}").search
 """An object that declares two million members or more: pycrdt clears memory for each of them."""
-_PLAIN_KINDS: Final = frozenset((3, 4, 5, 6))
-"""Binary, text, embed, format: nothing nests in them, and pycrdt checks all of it as Yjs does."""
 
 
 def check(update: bytes, bounds: Bounds = BOUNDS) -> None:
@@ -102,13 +108,24 @@ def _is_plain(update: bytes, bounds: Bounds) -> bool:
     if update.startswith(b"\0"):
         return not _may_be_v2(update)
     one = _ONE_STRUCT(update)
-    if one is None or one.end() == len(update):
+    if one is None:
         return False
-    kind = update[one.end()] & 0x1F
-    if kind == _VALUES:
+    client, clock, only, only_clock, left, left_clock, right, right_clock = one.groups()
+    if (
+        (only == client and not _before(only_clock, clock))
+        or (left == client and not _before(left_clock, clock))
+        or (right == client and not _before(right_clock, clock))
+    ):
+        return False
+    if update[one.end(2)] & 0x1F == _VALUES:
         letters = update.count(b"u") + update.count(b"v")
         return letters <= bounds.nesting_max and not _WIDE_OBJECT(update)
-    return kind in _PLAIN_KINDS
+    return True
+
+
+def _before(clock: bytes, other: bytes) -> bool:
+    """Whether one encoded clock is below another: the last byte counts most."""
+    return len(clock) < len(other) or (len(clock) == len(other) and clock[::-1] < other[::-1])
 
 
 def _same(ours: Outline, theirs: Outline) -> bool:
@@ -136,12 +153,17 @@ def _may_be_v2(update: bytes) -> bool:
 
     A V1 update begins with a zero only if it brings no struct, that is, if it only deletes.
     """
-    if not update.startswith(b"\0"):
-        return False
     at = 1
-    try:
-        for _ in range(_V2_COLUMNS):
-            _, at = read_var_bytes(update, at)
-    except WireError:
-        return False
-    return at < len(update)
+    size = len(update)
+    for _ in range(_V2_COLUMNS):
+        if at >= size or update[0] != 0:
+            return False
+        length = update[at]
+        if length < 0x80:
+            at += 1 + length
+        else:
+            try:
+                at = read_var_bytes(update, at)[1]
+            except WireError:
+                return False
+    return at < size

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from crdt.errors import UpdateError
+from crdt.merging import clock_of
 from crdt.outline import Outline, Place, outline
 from crdt.wire.lib0 import read_var_bytes, var_string, var_uint
 
@@ -58,8 +59,8 @@ class Pairs:
             bool(self._middles) and any(map(self._may_cut, updates))
         )
 
-    def enter(self, updates: list[bytes]) -> tuple[list[bytes], set[Place]]:
-        """Prepare updates for the document.
+    def enter(self, updates: list[bytes], state_vector: bytes) -> tuple[list[bytes], set[Place]]:
+        """Prepare updates for the document, which has this state vector.
 
         Answers them with the characters replaced that they bring and that are cut, and the places
         of characters which the document has and must replace before.
@@ -71,6 +72,9 @@ class Pairs:
             if read is not None:
                 cuts |= read.cuts
                 middles |= _middles(update, read)
+        # An update is also cut where what is known of it ends: a client that typed the halves one
+        # by one sent U+FFFD for each, and sends them as one character later.
+        cuts |= {(client, clock_of(state_vector, client)) for client in {at[0] for at in middles}}
         known, new = cuts & self._middles, cuts & middles
         self._add(middles - new)
         for client, clock in known:
