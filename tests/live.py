@@ -20,8 +20,10 @@ class LiveServer:
     Settings are given by their names; stdout and stderr are kept in `log`.
     """
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, *, prefix: tuple[str, ...] = (), **settings: object) -> None:
         self.folder = folder
+        self.prefix = prefix
+        """What to start it with, a wrapper that executes it."""
         self.settings = settings
         self.port = 0
         self.log = ""
@@ -49,7 +51,7 @@ class LiveServer:
         # An event of this start's own: the threads of one that was killed may still be ending.
         ready = threading.Event()
         process = self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "server"],
+            [*self.prefix, sys.executable, "-P", "-m", "server"],
             env={**_bare(os.environ), **self._environment()},
             cwd=self.folder, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,

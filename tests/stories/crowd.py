@@ -70,15 +70,18 @@ class Writer:
         """Type one word and send it."""
         raise NotImplementedError
 
-    async def run(self, visitor: Visitor) -> None:
-        """Come and type until the connection breaks."""
-        try:
-            await self.connect(visitor)
-            while True:
-                await self.write()
-                await asyncio.sleep(self.chance.expovariate(1 / 0.06))
-        except GONE:
-            return
+    async def run(self, visitor: Visitor, *, is_here: bool = False) -> None:
+        """Come, type, and come back whenever the connection broke, until cancelled."""
+        while True:
+            try:
+                if not is_here:
+                    await self.connect(visitor)
+                while True:
+                    await self.write()
+                    await asyncio.sleep(self.chance.expovariate(1 / 0.06))
+            except GONE:
+                is_here = False
+                await asyncio.sleep(self.chance.uniform(0.1, 0.5))
 
 
 class _Echoed(YClient):
@@ -121,7 +124,7 @@ class SweetWriter(Writer):
     async def connect(self, visitor: Visitor) -> None:
         """Sync both ways, then ask for everything that is not confirmed yet."""
         status, answer, _ = await visitor.post(f"/doc/{self.document}/auth", json={})
-        assert status == 200, answer
+        _expect(status, answer)
         self.client = await visitor.sweet(self.document, answer["token"], self.replica)
         self.client.on_frame = self._on_frame  # type: ignore[method-assign]
         # The answer to the server's step 1 must be on its way before the version is asked.
@@ -202,7 +205,7 @@ class RestWriter(Writer):
         for word, update in list(self.unsure):
             await self._push(word, update)
         status, body = await visitor.get(f"/d/{self.document}/as-update")
-        assert status == 200, body
+        _expect(status, body)
         self.replica.apply(body)
 
     async def write(self) -> None:
@@ -213,9 +216,16 @@ class RestWriter(Writer):
 
     async def _push(self, word: str, update: bytes) -> None:
         status, body, _ = await self.visitor.post(f"/d/{self.document}/update", data=update)
-        assert status == 200, body
+        _expect(status, body)
         self.confirm([word])
         self.unsure.remove((word, update))
+
+
+def _expect(status: int, body: Any) -> None:
+    """Raise ConnectionError where the server says "not now", AssertionError for anything else."""
+    if status == 503:
+        raise ConnectionError(body)
+    assert status == 200, body
 
 
 KINDS = {"y": YWriter, "sweet": SweetWriter, "hocuspocus": HocuspocusWriter, "rest": RestWriter}
@@ -254,10 +264,13 @@ class Crowd:
         assert self.visitor is not None
         await asyncio.gather(*(writer.connect(self.visitor) for writer in self.writers))
 
-    def start(self) -> None:
-        """Everybody comes and types from now on."""
+    def start(self, *, are_here: bool = False) -> None:
+        """Everybody comes, unless they are here, and types from now on."""
         assert self.visitor is not None
-        self._tasks = [asyncio.create_task(writer.run(self.visitor)) for writer in self.writers]
+        self._tasks = [
+            asyncio.create_task(writer.run(self.visitor, is_here=are_here))
+            for writer in self.writers
+        ]
 
     async def stop(self) -> None:
         """Nobody types any more; the connections stay. Raises what a writer stumbled over."""
@@ -269,12 +282,22 @@ class Crowd:
             if error is not None and not isinstance(error, asyncio.CancelledError):
                 raise error
 
+    async def come_back(self) -> None:
+        """Who lost the connection meanwhile, or was told to wait, connects again."""
+        visitor = self.visitor
+        await self.leave()
+        assert visitor is not None
+        self.visitor = Visitor(self.server.url, visitor.token)
+        await self.connect()
+
     async def leave(self) -> None:
         """All connections end."""
-        await self.stop()
-        if self.visitor is not None:
-            await self.visitor.__aexit__(None, None, None)
-            self.visitor = None
+        visitor, self.visitor = self.visitor, None
+        try:
+            await self.stop()
+        finally:
+            if visitor is not None:
+                await visitor.__aexit__(None, None, None)
 
     @property
     def confirmed(self) -> int:
