@@ -109,7 +109,7 @@ def test_a_title_of_any_depth_is_read() -> None:
         ({"deletedAt": 1e300}, 0, None),
         ({"deletedAt": float("nan")}, 0, None),
         ({"deletedAt": float("inf")}, 0, None),
-        ({"deletedAt": pycrdt.Map({"x": 1})}, None, None),
+        pytest.param({"deletedAt": pycrdt.Map({"x": 1})}, None, None, id="a map for a time"),
         ({"deletedAt": [1]}, None, None),
         ({"deletedAt": AT, "permanentlyDeletedAt": AT + 1}, AT, AT + 1),
         ({"permanently_deleted_at": AT}, None, AT),
