@@ -17,17 +17,25 @@ from auth.errors import BadKeyFile
 from server import operation, pages
 from server.adapter import mount
 from server.adapters import ADAPTERS
+from server.batches import BATCHES, Batches
+from server.blocks import BLOCKS, Blocks
+from server.budget import BODIES, Budget
 from server.compacting import Compacting
 from server.documents import DOCUMENTS, Documents
 from server.door import setup_http
+from server.feed import FEED, Feed
 from server.guard import Guard
 from server.health import HEALTH, Health
 from server.identity import Identity
 from server.metrics import METRICS, Metrics, MetricsCollector
 from server.outbox import Turns
+from server.reading import READINGS, Readings
 from server.realtime import DOORS, lifecycle
 from server.realtime.connection import REALTIME, Realtime
+from server.thinning import Thinning
 from server.workers import Workers
+from storage.blocks import Blocks as BlockStore
+from storage.changes import Changes
 from storage.cluster import EmbeddedError
 from storage.compaction import Compactor
 from storage.documents import Documents as Store
@@ -149,12 +157,15 @@ class Server:
         )
 
     def _compaction(self, pool: Pool, workers: Workers, metrics: Metrics) -> Callable[[UUID], None]:
-        """Start compaction in the background; the answer asks for it."""
+        """Start compaction and the thinning of history; the answer asks for a compaction."""
         settings = self.settings
         compactor = Compactor(pool, workers.run, keep_all_s=settings.history_full_s)
         compacting = Compacting(compactor.compact, metrics, settings.rooms_max)
         compacting.start()
         self._stack.push_async_callback(compacting.stop)
+        thinning = Thinning(pool, workers, settings)
+        thinning.start()
+        self._stack.push_async_callback(thinning.stop)
         return compacting.ask
 
     def _application(self, realtime: Realtime, identity: Identity, pool: Pool) -> web.Application:
@@ -175,9 +186,23 @@ class Server:
         app[operation.REGISTRY] = registry
         app[operation.METRICS_TOKEN] = self.settings.metrics_token
         app[pages.NAME] = self.settings.name
+        self._sync(app, pool, realtime, identity)
         for adapter in [*ADAPTERS, *DOORS, operation.OPERATION, pages.PAGES]:
             mount(app, adapter)
         return app
+
+    def _sync(
+        self, app: web.Application, pool: Pool, realtime: Realtime, identity: Identity
+    ) -> None:
+        """What REST needs to work on many blocks at once, and the feed of what changed."""
+        documents, store = realtime.documents, BlockStore(pool)
+        app[BLOCKS] = Blocks(store, identity.rights)
+        app[BATCHES] = Batches(documents, store)
+        app[READINGS] = Readings(documents, store)
+        app[BODIES] = Budget(self.settings.push_bytes_in_flight_max)
+        feed = app[FEED] = Feed(Changes(pool), store, documents)
+        feed.start()
+        self._stack.push_async_callback(feed.stop)
 
     async def _listen(self, app: web.Application, realtime: Realtime, identity: Identity) -> None:
         settings, stack = self.settings, self._stack

@@ -73,7 +73,6 @@ class Documents:
         self._rooms: dict[UUID, LiveRoom] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticking: set[LiveRoom] = set()
-        self.closed = False
         metrics.gauge("rooms", "Rooms in memory", lambda: len(self._rooms))
         metrics.gauge(
             "sessions",
@@ -169,6 +168,7 @@ class Documents:
         live.rights_version = outcome.rights_version
         self.guard.seen(live.record.scope, outcome.rights_version)
         if outcome.compact:
+            live.tail_rows = 0
             self.compact(live.record.id)
 
     def hold_writers(self, live: LiveRoom) -> None:
@@ -265,10 +265,11 @@ class Documents:
                 live.idle_since = now
             elif now - live.idle_since > self.settings.room_idle_s:
                 del self._rooms[live.record.id]
+                if live.tail_rows >= self.settings.compact_idle_rows:
+                    self.compact(live.record.id)  # The next one then reads a snapshot, not rows.
 
     async def close(self) -> None:
         """Wait for what is under way; every batch is the flusher's business by now."""
-        self.closed = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

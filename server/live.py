@@ -27,26 +27,17 @@ from crdt.effects import (
 )
 from crdt.events import FellBehind, Item, Left, TurnEnded
 from crdt.room import Phase, Room
-from server import websocket
+from server import sharing, websocket
 from server.member import Member
 from storage.documents import DocumentRecord
 from storage.log import Fenced, Row, Stored
 
 if TYPE_CHECKING:
     from server.documents import Documents
-    from server.outbox import Outbox
 
 
 _BUSY_ROWS = 64
 """Rows waiting for the store from which on acknowledgements wait for a frame to leave with."""
-
-
-_CROWD = 32
-"""Readers from which on a room paces its turns."""
-_PACE_S, _PACE_S_MAX = 10e-6, 5e-3
-"""A turn of a crowded room is followed by this pause per reader (and this at most): what arrives in
-it shares one write per reader and one commit. A single keystroke never waits; without the pause a
-fast typist's frames come in small groups, and each group costs a write per reader."""
 
 
 class LiveRoom:
@@ -66,6 +57,7 @@ class LiveRoom:
         "record",
         "rights_version",
         "room",
+        "tail_rows",
         "unsaved_bytes",
     )
 
@@ -87,6 +79,8 @@ class LiveRoom:
         """The workspace's rights version as the last commit saw it."""
         self.held = False
         """Its writers are not read, because the store cannot keep up."""
+        self.tail_rows = 0
+        """Rows of the log above the newest snapshot, as far as this room knows."""
         self.unsaved_bytes = 0
         self.callers: set[Member] = set()
         """REST requests that wait for their commit."""
@@ -143,7 +137,8 @@ class LiveRoom:
             if kind is Append:
                 self._append(effect)  # type: ignore[arg-type]
             elif kind is Broadcast:
-                self._broadcast(effect)  # type: ignore[arg-type]
+                count = sharing.broadcast(self, self._turns, effect)  # type: ignore[arg-type]
+                self._documents.metrics.updates_out += count
             elif kind is Acknowledge:
                 self._acknowledge(effect.items)  # type: ignore[union-attr]
             else:
@@ -157,7 +152,8 @@ class LiveRoom:
             case Send(session, body):
                 self._send(session, body)
             case Presence(body):
-                self._presence(body)
+                count = sharing.present(self, self._turns, body)
+                self._documents.metrics.awareness_out += count
             case Refuse(session, reason):
                 self._documents.metrics.refuse(reason)
                 session.refused(reason)  # type: ignore[attr-defined]
@@ -210,6 +206,7 @@ class LiveRoom:
         if self.room.phase is Phase.OVER:
             self._documents.late(self, outcome)
         elif outcome.first == self.head + 1:
+            self.tail_rows += outcome.last - self.head
             self.head = outcome.last
         else:
             self._documents.opening.catch_up(self, outcome.last)
@@ -227,62 +224,8 @@ class LiveRoom:
         for session, ok, body in items:
             session.acknowledged(body, ok=ok)  # type: ignore[attr-defined]
 
-    def _broadcast(self, effect: Broadcast) -> None:
-        """One blob per distinct address; one append to each member's outbox."""
-        bodies = effect.bodies
-        alone = bodies[0][0] if len(bodies) == 1 else None
-        authors = (alone,) if alone is not None else {author for author, _ in bodies}
-        blobs: dict[bytes, bytes] = {}
-        touched = self._turns.touched
-        count = 0
-        for session in self.room.sessions:
-            if session is alone or session.behind is not None:
-                continue
-            outbox: Outbox = session.outbox  # type: ignore[attr-defined]
-            if outbox.blocked:
-                self._fell_behind(session)
-                continue
-            prefix: bytes = session.prefix  # type: ignore[attr-defined]
-            if session in authors:
-                frames = [websocket.encode(prefix + b) for a, b in bodies if a is not session]
-                if not frames:
-                    continue
-                blob = b"".join(frames)
-                count += len(frames)
-            else:
-                count += len(bodies)
-                cached = blobs.get(prefix)
-                if cached is None:
-                    cached = blobs[prefix] = _blob(prefix, effect)
-                blob = cached
-            outbox.frames.append(blob)
-            if not outbox.dirty:
-                outbox.dirty = True
-                touched.append(outbox)
-        self._turns.flush_later()
-        self._documents.metrics.updates_out += count
-        readers = len(self.room.sessions)
-        if readers >= _CROWD:
-            self.not_before = self._turns.clock() + min(readers * _PACE_S, _PACE_S_MAX)
-
-    def _presence(self, body: bytes) -> None:
-        blobs: dict[bytes, bytes] = {}
-        count = 0
-        for session in self.room.sessions:
-            outbox: Outbox = session.outbox  # type: ignore[attr-defined]
-            if session.behind is not None or outbox.blocked:
-                continue
-            prefix: bytes = session.prefix  # type: ignore[attr-defined]
-            blob = blobs.get(prefix)
-            if blob is None:
-                blob = blobs[prefix] = websocket.encode(prefix + body)
-            outbox.frames.append(blob)
-            count += 1
-            if not outbox.dirty:
-                self._turns.touch(outbox)
-        self._documents.metrics.awareness_out += count
-
-    def _fell_behind(self, session: Session) -> None:
+    def fell_behind(self, session: Session) -> None:
+        """A session's outbox is full: it gets nothing shared until it reads again."""
         self._documents.metrics.fell_behind += 1
         self.perform(self.room.handle(FellBehind(session), 0.0))
 
@@ -297,12 +240,3 @@ class LiveRoom:
     def is_live(self) -> bool:
         """The document is loaded and the room can be asked."""
         return self.room.is_live
-
-
-def _blob(prefix: bytes, effect: Broadcast) -> bytes:
-    """All frames of a turn for one address, joined."""
-    if effect.merged is not None:
-        return websocket.encode(prefix + effect.merged)
-    if len(effect.bodies) == 1:
-        return websocket.encode(prefix + effect.bodies[0][1])
-    return b"".join([websocket.encode(prefix + body) for _, body in effect.bodies])

@@ -49,6 +49,7 @@ class Opening:
         documents.metrics.loads += 1
         rows = [row.data for row in loaded.rows]
         live.head = max(live.head, loaded.head)
+        live.tail_rows = loaded.tail_rows
         if loaded.snapshot is not None:
             rows.insert(0, loaded.snapshot)
         try:

@@ -66,6 +66,10 @@ class Outbox:
         frames = self.frames
         if not frames:
             return 0
+        if self.transport.is_closing():
+            # uvloop raises for a closed transport, and we are told of its end only later.
+            frames.clear()
+            return 0
         if self.blocked:
             if sum(map(len, frames)) > self.bytes_max:
                 self.transport.abort()

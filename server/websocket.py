@@ -212,7 +212,7 @@ class WebSocketProtocol(asyncio.Protocol):
         if opcode == CLOSE:
             self._peer_closes(payload)
         elif opcode == PING:
-            self.transport.write(b"\x8a" + len(payload).to_bytes(1, "big") + payload)
+            self._write(b"\x8a" + len(payload).to_bytes(1, "big") + payload)
         elif opcode == PONG:
             pass
         elif (opcode == 0) != (self._fragments is not None):
@@ -239,20 +239,25 @@ class WebSocketProtocol(asyncio.Protocol):
             return
         if not self.closing:
             self.closing = True
-            self.transport.write(b"\x88" + len(body).to_bytes(1, "big") + body)
+            self._write(b"\x88" + len(body).to_bytes(1, "big") + body)
         self.transport.close()
+
+    def _write(self, data: bytes) -> None:
+        """Write past the outbox; uvloop raises for a transport that is closed already."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     def ping(self) -> None:
         """Ask the peer for a sign of life that costs it nothing."""
         if not self.closing:
-            self.transport.write(b"\x89\x00")
+            self._write(b"\x89\x00")
 
     def close(self, code: int, reason: str) -> None:
         """Say why, then cut the socket; whatever still arrives is ignored."""
         if self.closing:
             return
         self.closing = True
-        self.transport.write(encode_close(code, reason))
+        self._write(encode_close(code, reason))
         loop = asyncio.get_running_loop()
         self._close_timer = loop.call_later(_CLOSE_WAIT_S, self.transport.abort)
         self.transport.close()

@@ -13,7 +13,15 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from crdt.bounds import Bounds
-from server.settings.topics import Address, Connections, Database, Identity, Operation, Rooms
+from server.settings.topics import (
+    Address,
+    Connections,
+    Database,
+    Identity,
+    Operation,
+    Rooms,
+    Sync,
+)
 
 __all__ = ["Mode", "Settings", "SettingsError"]
 
@@ -25,7 +33,7 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Address, Operation, Database, Identity, Connections, Rooms, Bounds):
+class Settings(Address, Operation, Database, Identity, Connections, Rooms, Sync, Bounds):
     """All settings of one server."""
 
     def __post_init__(self) -> None:

@@ -71,8 +71,8 @@ class Database:
     database_connect_s: float = 10.0
     """Seconds to wait for a connection."""
 
-    database_command_s: float = 60.0
-    """Seconds after which a statement is given up."""
+    database_command_s: float = 10.0
+    """Seconds after which a statement is given up, and a request that needs it gets 503."""
 
     commit_rows_max: int = 512
     """Updates in one commit of the log."""
@@ -98,11 +98,17 @@ class Database:
     unsaved_bytes_process_max: int = 256 * MIB
     """Bytes not yet committed in all rooms above which writers are closed with 1013."""
 
-    compact_rows: int = 500
+    compact_rows: int = 2000
     """Rows of a document's log after which a snapshot is made."""
 
     compact_bytes: int = 1 * MIB
     """Bytes of a document's log after which a snapshot is made."""
+
+    compact_idle_rows: int = 200
+    """Rows of a document's log after which a snapshot is made when its last session has left."""
+
+    thin_every_s: float = 60.0
+    """Seconds between two looks for history that is old enough to be thinned."""
 
     history_full_s: float = 86_400.0
     """Seconds for which every edit stays readable; older history is thinned."""
@@ -237,6 +243,9 @@ class Rooms:
     rooms_max: int = 20_000
     """Documents in memory at a time; opening one more is refused for now."""
 
+    rooms_warm_max: int = 1000
+    """Documents that REST opened and that stay in memory for the next push."""
+
     awareness_timeout_s: float = 30.0
     """Seconds after which the presence of a silent client is removed."""
 
@@ -251,3 +260,23 @@ class Rooms:
 
     costly_bytes: int = 256 * KIB
     """Bytes of an update from which it is decoded in a helper process first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sync:
+    """What REST clients push, pull and ask for."""
+
+    push_blocks_max: int = 1000
+    """Blocks in one push or pull."""
+
+    push_bytes_max: int = 32 * MIB
+    """Bytes of the body of one push or pull."""
+
+    push_bytes_in_flight_max: int = 128 * MIB
+    """Bytes of such bodies that are worked on at a time; more are answered with 503."""
+
+    pull_bytes_max: int = 32 * MIB
+    """Bytes of updates in one reply, after which blocks are left for the next request."""
+
+    delta_entries_max: int = 1000
+    """Entries on one page of a delta."""

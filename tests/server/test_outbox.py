@@ -15,9 +15,16 @@ class Wire(asyncio.Transport):
         self.writes: list[bytes] = []
         self.written = asyncio.Event()
         self.aborted = False
+        self.closed = False
+
+    def is_closing(self) -> bool:
+        """Whether the peer is gone."""
+        return self.closed
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Remember it."""
+        """Remember it; like uvloop, raise once the transport is closed."""
+        if self.closed:
+            raise RuntimeError("the handler is closed")
         self.writes.append(bytes(data))
         self.written.set()
 
@@ -84,6 +91,18 @@ async def test_a_room_that_fails_is_given_up_and_the_others_go_on() -> None:
     assert bad.given_up
     assert not good.given_up
     assert wire.writes == [b"good"]
+
+
+async def test_a_connection_that_just_closed_costs_the_others_nothing() -> None:
+    """A transport that is closed before we are told takes no other connection's frames along."""
+    turns, gone, here = Turns(asyncio.get_running_loop()), Wire(), Wire()
+    gone.closed = True
+
+    turns.queue(outbox_on(gone), b"lost")
+    turns.queue(outbox_on(here), b"kept")
+    await one_turn()
+
+    assert here.writes == [b"kept"]
 
 
 async def test_a_blocked_outbox_writes_nothing_until_it_is_free() -> None:

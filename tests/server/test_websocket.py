@@ -26,6 +26,10 @@ class Wire(asyncio.Transport):
         """Remember it."""
         self.written += bytes(data)
 
+    def is_closing(self) -> bool:
+        """Whether it was closed."""
+        return self.closed
+
     def close(self) -> None:
         """Remember it."""
         self.closed = True

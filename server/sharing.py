@@ -1,0 +1,92 @@
+"""One turn's updates and presence, to everybody in a room: the other half of the hot path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server import websocket
+
+if TYPE_CHECKING:
+    from crdt.effects import Broadcast
+    from server.live import LiveRoom
+    from server.outbox import Outbox, Turns
+
+_CROWD = 32
+"""Readers from which on a room paces its turns."""
+_PACE_S, _PACE_S_MAX = 10e-6, 5e-3
+"""A turn of a crowded room is followed by this pause per reader (and this at most): what arrives in
+it shares one write per reader and one commit. A single keystroke never waits; without the pause a
+fast typist's frames come in small groups, and each group costs a write per reader."""
+
+
+def broadcast(live: LiveRoom, turns: Turns, effect: Broadcast) -> int:
+    """Queue a turn's updates for all who are here; answers how many updates were queued.
+
+    One blob per distinct address, one append to each member's outbox.
+    """
+    bodies = effect.bodies
+    alone = bodies[0][0] if len(bodies) == 1 else None
+    authors = (alone,) if alone is not None else {author for author, _ in bodies}
+    blobs: dict[bytes, bytes] = {}
+    touched = turns.touched
+    count = 0
+    for session in live.room.sessions:
+        if session is alone or session.behind is not None:
+            continue
+        outbox: Outbox = session.outbox  # type: ignore[attr-defined]
+        if outbox.blocked:
+            live.fell_behind(session)
+            continue
+        prefix: bytes = session.prefix  # type: ignore[attr-defined]
+        if session in authors:
+            frames = [websocket.encode(prefix + b) for a, b in bodies if a is not session]
+            if not frames:
+                continue
+            blob = b"".join(frames)
+            count += len(frames)
+        else:
+            count += len(bodies)
+            cached = blobs.get(prefix)
+            if cached is None:
+                cached = blobs[prefix] = _blob(prefix, effect)
+            blob = cached
+        outbox.frames.append(blob)
+        if not outbox.dirty:
+            outbox.dirty = True
+            touched.append(outbox)
+    turns.flush_later()
+    readers = len(live.room.sessions)
+    if readers >= _CROWD:
+        live.not_before = turns.clock() + min(readers * _PACE_S, _PACE_S_MAX)
+    return count
+
+
+def present(live: LiveRoom, turns: Turns, body: bytes) -> int:
+    """Show awareness to all who are here; answers how many frames were queued."""
+    blobs: dict[bytes, bytes] = {}
+    count = 0
+    for session in live.room.sessions:
+        outbox: Outbox = session.outbox  # type: ignore[attr-defined]
+        if session.behind is not None:
+            continue
+        if outbox.blocked:
+            live.fell_behind(session)  # It is shown all states when it reads again.
+            continue
+        prefix: bytes = session.prefix  # type: ignore[attr-defined]
+        blob = blobs.get(prefix)
+        if blob is None:
+            blob = blobs[prefix] = websocket.encode(prefix + body)
+        outbox.frames.append(blob)
+        count += 1
+        if not outbox.dirty:
+            turns.touch(outbox)
+    return count
+
+
+def _blob(prefix: bytes, effect: Broadcast) -> bytes:
+    """All frames of a turn for one address, joined."""
+    if effect.merged is not None:
+        return websocket.encode(prefix + effect.merged)
+    if len(effect.bodies) == 1:
+        return websocket.encode(prefix + effect.bodies[0][1])
+    return b"".join([websocket.encode(prefix + body) for _, body in effect.bodies])

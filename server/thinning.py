@@ -1,0 +1,60 @@
+"""History thinned with age, in the background: now and then a look at what is due."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from datetime import UTC, datetime
+
+from server.settings import Settings
+from server.workers import WorkerDied, Workers
+from storage import history
+from storage.errors import StorageError
+from storage.pool import Pool
+
+log = logging.getLogger("plait.history")
+
+
+class Thinning:
+    """The task that keeps history as fine as the settings say, and no finer."""
+
+    def __init__(self, pool: Pool, workers: Workers, settings: Settings) -> None:
+        self._pool = pool
+        self._workers = workers
+        self._every_s = settings.thin_every_s
+        self._retention = history.Retention(
+            full_s=settings.history_full_s, hourly_s=settings.history_hourly_s
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="thinning")
+
+    async def stop(self) -> None:
+        """End; a thinning under way leaves either the old rows or the merged ones."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def look(self, now: datetime) -> int:
+        """Thin what is due at `now`; answers how many rows went. Raises StorageError."""
+        gone = 0
+        for document in await history.due(self._pool, now):
+            gone += await history.thin(
+                self._pool, document, now, self._retention, self._workers.run
+            )
+        return gone
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._every_s)
+            try:
+                await self.look(datetime.now(UTC))
+            except (StorageError, WorkerDied) as error:
+                log.warning("history is thinned later: %s", error)
+            except Exception:
+                # An outermost loop: the next look must come whatever this one met.
+                log.exception("thinning failed")
