@@ -175,6 +175,10 @@ class Turns:
             self.flush_later()
         total = 0
         for outbox in outboxes:
-            total += outbox.flush(now)
+            try:
+                total += outbox.flush(now)
+            except (OSError, RuntimeError):
+                # One socket's end must not keep the others from being written to.
+                outbox.transport.abort()
         self.bytes_out += total
         self.writes += len(outboxes)
