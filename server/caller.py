@@ -18,6 +18,15 @@ _PASSING = ("load-failed", "overloaded", "internal", "restart")
 _GONE = ("deleted", "lineage")
 
 
+def refusal(reason: str) -> Exception:
+    """The error that stands for the word with which a room refuses or ends."""
+    if reason in _PASSING:
+        return Busy(reason)
+    if reason in _GONE:
+        return Forbidden(reason)
+    return UpdateError(reason)
+
+
 class Caller(Member):
     """One change and its answer: what a room says to it resolves `commit`."""
 
@@ -62,11 +71,7 @@ class Caller(Member):
     def _refusal(self) -> Exception:
         if self._error is not None:
             return self._error
-        if self._reason in _PASSING:
-            return Busy(self._reason)
-        if self._reason in _GONE:
-            return Forbidden(self._reason)
-        return UpdateError(self._reason)
+        return refusal(self._reason)
 
     def acknowledged(self, body: bytes, *, ok: bool) -> None:
         """Committed, or refused."""

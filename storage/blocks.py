@@ -14,7 +14,8 @@ import msgspec
 
 from crdt.ids import is_global_id
 from storage.documents import DocumentRecord, global_form, make_id
-from storage.errors import reaching
+from storage.errors import LogBroken, UnknownDocument, reaching
+from storage.loading import Loaded, load_many
 from storage.pool import Pool
 
 
@@ -140,6 +141,15 @@ class Blocks:
                 [global_form(name.name) if name.is_global else None for name in wanted],
                 owner,
             )
+
+    async def load(
+        self, documents: Sequence[UUID]
+    ) -> dict[UUID, Loaded | LogBroken | UnknownDocument]:
+        """Many whole documents; one that cannot be read is answered as its error.
+
+        The caller sees to it that all of them together are not too large.
+        """
+        return await load_many(self._pool, documents)
 
     async def look_up(self, documents: Sequence[UUID]) -> dict[UUID, Block]:
         """Blocks by the ids of their documents."""

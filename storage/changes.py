@@ -108,6 +108,10 @@ LEFT JOIN (page p JOIN documents d ON d.id = p.document
 WHERE s.id = $1 ORDER BY p.stamp
 """
 _MARKERS = "SELECT id, last_stamp FROM scopes WHERE id = ANY ($1)"
+_OUTLIVED = """
+SELECT EXISTS (SELECT FROM scopes s JOIN members m ON m.scope = s.id
+               WHERE s.id = $1 AND m.account = $2 AND s.deleted_at IS NOT NULL)
+"""
 _END_SCOPE = """
 UPDATE scopes SET rights_version = rights_version + 1,
     deleted_at = CASE WHEN $2 THEN coalesce(deleted_at, now()) END
@@ -183,6 +187,11 @@ class Changes:
         with reaching():
             rows = await self._pool.fetch(_MARKERS, list(scopes))
         return {row["id"]: row["last_stamp"] for row in rows}
+
+    async def outlived(self, scope: str, account: str) -> bool:
+        """Whether a scope was deleted of which the account is a member: its feed still says so."""
+        with reaching():
+            return bool(await self._pool.fetchval(_OUTLIVED, scope, account))
 
     async def set_scope_deleted(self, scope: str, now_ms: int, *, deleted: bool) -> bool:
         """Delete or restore a whole scope: its rights move and each of its documents changes sides.

@@ -3,7 +3,7 @@
 from itertools import chain
 
 from server.adapter import Route
-from server.adapters.heaps.routes import instance, login
+from server.adapters.heaps.routes import instance, login, sync
 
-ROUTES: list[Route] = list(chain(instance.ROUTES, login.ROUTES))
+ROUTES: list[Route] = list(chain(instance.ROUTES, login.ROUTES, sync.ROUTES))
 """All routes in the order of the page."""

@@ -1,0 +1,190 @@
+"""Blocks of a push or pull between JSON and documents: what clients mean, and what they are told.
+
+Pure. Whatever a client sent instead of a block becomes the result of that block alone.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from datetime import datetime
+from typing import Final, TypeVar
+
+import msgspec
+
+from crdt import structure
+from crdt.bounds import Bounds
+from crdt.document import EMPTY_UPDATE, decode_state_vector
+from crdt.errors import BadName, UpdateError
+from crdt.ids import DocumentName
+from server.adapters.heaps import schema_sync as schema
+from server.errors import BadBody
+from storage.changes import Entry, Page
+
+STAMP_MAX: Final = (1 << 63) - 1
+
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_DIGITS: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
+
+
+class BadBlock(BadBody):
+    """One block of a request that cannot be read; `error` is a stable word."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """One block of a request, read and checked."""
+
+    name: DocumentName
+    state_vector: bytes
+    """Empty: the client says nothing of what it has."""
+    update: bytes
+    """Checked, unless it is costly; empty where none was sent. Pulls have none."""
+    sync_version: int | None
+    """The version that the client knows; None where it says none."""
+
+
+_Item = TypeVar("_Item", schema.PushBlock, schema.PullBlock)
+_PUSH: Final = msgspec.json.Decoder(schema.PushBlock)
+_PULL: Final = msgspec.json.Decoder(schema.PullBlock)
+
+
+def read_push(raw: msgspec.Raw, bounds: Bounds) -> Sent:
+    """One block of a push. Raises BadBlock."""
+    item = _decoded(_PUSH, raw)
+    try:
+        update = binary(item.update)
+    except ValueError:
+        raise BadBlock("bad_update_encoding") from None
+    if update and update != EMPTY_UPDATE and not structure.is_costly(update, bounds):
+        try:
+            structure.check(update, bounds)
+        except UpdateError as error:
+            raise BadBlock(word_of(error)) from None
+    return _sent(item, update if update != EMPTY_UPDATE else b"", bounds)
+
+
+def read_pull(raw: msgspec.Raw, bounds: Bounds) -> Sent:
+    """One block of a pull. Raises BadBlock."""
+    return _sent(_decoded(_PULL, raw), b"", bounds)
+
+
+def block_id_of(raw: msgspec.Raw) -> str | None:
+    """The id in a block that cannot be read, if there is one: the client finds its block by it."""
+    try:
+        block = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        text = msgspec.json.decode(block["block_id"], type=str)
+    except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):
+        return None
+    return text
+
+
+def binary(value: schema.Binary) -> bytes:
+    """The bytes in any of the forms that clients send. Raises ValueError."""
+    if value is None:
+        return b""
+    if isinstance(value, str):
+        text = value.encode("ascii").translate(_STANDARD).rstrip(b"=")
+        return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
+    return bytes(value if isinstance(value, list) else value.data)
+
+
+def marker(value: object) -> int:
+    """A `since` of a client; 0 for whatever is none."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        return 0
+    return min(value, STAMP_MAX)
+
+
+def word_of(error: UpdateError) -> str:
+    """The word for an update that is refused."""
+    return "update_" + error.reason.replace("-", "_")
+
+
+def is_stale(sent: Sent, current: int) -> bool:
+    """Whether a push is made on a document that was rebuilt since.
+
+    A version that was never given out says nothing: clients make blocks with 0 or 1.
+    """
+    return sent.sync_version is not None and 0 < sent.sync_version < current
+
+
+def wants_whole(sent: Sent, current: int) -> bool:
+    """Whether a pull gets the full state: its version, if it says one, is not the block's."""
+    return sent.sync_version is not None and sent.sync_version != current
+
+
+def delta(scope: str, page: Page) -> schema.Delta:
+    """A page of the feed as the API tells it."""
+    return schema.Delta(
+        changed_blocks=[_changed(scope, entry) for entry in page.entries if not entry.deleted],
+        deleted_blocks=[_deleted(scope, entry) for entry in page.entries if entry.deleted],
+        server_time=page.marker,
+        has_more=page.has_more,
+        total_changed=page.changed,
+        total_deleted=page.deleted,
+    )
+
+
+def milliseconds(moment: datetime) -> int:
+    """Unix milliseconds."""
+    return int(moment.timestamp() * 1000)
+
+
+def _changed(scope: str, entry: Entry) -> schema.ChangedBlock:
+    return schema.ChangedBlock(
+        block_id=entry.name,
+        workspace_id=scope,
+        sync_version=entry.sync_version,
+        updated_at=entry.stamp,
+        created_at=milliseconds(entry.created_at),
+        title=entry.title,
+    )
+
+
+def _deleted(scope: str, entry: Entry) -> schema.DeletedBlock:
+    at = entry.removed_at or entry.trashed_at
+    if not at and entry.deleted_at is not None:
+        at = milliseconds(entry.deleted_at)
+    return schema.DeletedBlock(
+        block_id=entry.name,
+        workspace_id=scope,
+        sync_version=entry.sync_version,
+        updated_at=entry.stamp,
+        deleted_at=at or entry.stamp,
+        permanently_deleted=entry.removed_at is not None or entry.deleted_at is not None,
+    )
+
+
+def _decoded(decoder: msgspec.json.Decoder[_Item], raw: msgspec.Raw) -> _Item:
+    try:
+        return decoder.decode(raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise BadBlock("bad_block") from None
+
+
+def _sent(item: schema.PushBlock | schema.PullBlock, update: bytes, bounds: Bounds) -> Sent:
+    try:
+        state_vector = binary(item.state_vector)
+        decode_state_vector(state_vector, bounds)
+    except (ValueError, UpdateError):
+        raise BadBlock("bad_state_vector") from None
+    try:
+        name = DocumentName.parse(item.block_id, item.workspace_id, bounds)
+    except BadName:
+        raise BadBlock("bad_block_id") from None
+    version = item.sync_version
+    is_number = isinstance(version, int) and not isinstance(version, bool)
+    return Sent(
+        name=name,
+        state_vector=state_vector,
+        update=update,
+        sync_version=version if is_number else None,
+    )

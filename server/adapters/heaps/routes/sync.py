@@ -1,0 +1,92 @@
+"""Sync for devices that come and go: what changed, push, pull."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+from aiohttp import web
+
+from auth.errors import Forbidden
+from auth.principal import Principal, Role
+from server.adapter import ACCOUNT, Routes, principal_of
+from server.adapters.heaps import mapping_sync as mapping
+from server.adapters.heaps import schema_sync as schema
+from server.adapters.heaps.pulling import Pulling
+from server.adapters.heaps.pushing import Pushing
+from server.budget import BODIES
+from server.documents import DOCUMENTS
+from server.errors import ApiError, BadBody
+from server.feed import FEED
+from server.http import read_body, reply
+from server.rights import RIGHTS, is_fit
+
+ROUTES = Routes()
+
+
+@ROUTES.get("/api/sync/delta", access=ACCOUNT, reply=schema.Delta)
+async def delta(request: web.Request) -> web.Response:
+    """Changed and deleted blocks of a workspace since a marker."""
+    query = request.query
+    scope = query.get("workspace_id") or query.get("heap_id")
+    return await _delta(request, scope, query.get("since"), query.get("limit"))
+
+
+@ROUTES.post("/api/sync/push", access=ACCOUNT, body=schema.Push, reply=schema.Pushed)
+async def push(request: web.Request) -> web.Response:
+    """Push updates of up to 1,000 blocks; each has its own result."""
+    async with _blocks(request) as blocks:
+        return reply(await Pushing(request.app, principal_of(request)).push(blocks))
+
+
+@ROUTES.post("/api/sync/pull", access=ACCOUNT, body=schema.Pull, reply=schema.Pulled)
+async def pull(request: web.Request) -> web.Response:
+    """What is missing of up to 1,000 blocks, or their full state, or that they are deleted."""
+    async with _blocks(request) as blocks:
+        return reply(await Pulling(request.app, principal_of(request)).pull(blocks))
+
+
+@ROUTES.post(
+    "/api/heap/changed_blocks", access=ACCOUNT, body=schema.ChangedBlocks, reply=schema.Delta
+)
+async def changed_blocks(request: web.Request) -> web.Response:
+    """The same feed as delta, asked for in a body."""
+    body = await read_body(request, schema.ChangedBlocks)
+    return await _delta(request, body.heap_id or body.workspace_id, body.since, body.limit)
+
+
+async def _delta(
+    request: web.Request, scope: str | None, since: object, limit: object
+) -> web.Response:
+    if not scope:
+        raise BadBody("it names no workspace")
+    await _admit(request, principal_of(request), scope)
+    most = request.app[DOCUMENTS].settings.delta_entries_max
+    page = await request.app[FEED].since(
+        scope, mapping.marker(since), min(mapping.marker(limit) or most, most)
+    )
+    return reply(mapping.delta(scope, page))
+
+
+async def _admit(request: web.Request, principal: Principal, scope: str) -> None:
+    """Members only, also of a workspace that was deleted: its feed tells them so."""
+    role = await request.app[RIGHTS].role_in(principal.account, scope)
+    if min(role, principal.role_max) is not Role.NONE:
+        return
+    changes = request.app[FEED].changes
+    if not is_fit(scope) or not await changes.outlived(scope, principal.account):
+        raise Forbidden
+
+
+@asynccontextmanager
+async def _blocks(request: web.Request) -> AsyncIterator[list[msgspec.Raw]]:
+    """The blocks in the body, while there is room for it in memory."""
+    settings = request.app[DOCUMENTS].settings
+    with request.app[BODIES].take(request.content_length or settings.push_bytes_max):
+        body = await read_body(request, schema.Blocks, bytes_max=settings.push_bytes_max)
+        if len(body.blocks) > settings.push_blocks_max:
+            raise ApiError(
+                413, "too_many_blocks", f"more than {settings.push_blocks_max} blocks at a time"
+            )
+        yield body.blocks

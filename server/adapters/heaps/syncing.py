@@ -1,0 +1,124 @@
+"""What push and pull have in common: the way of each block of a request to its result.
+
+One bad block never fails the others, so each carries its own outcome through the steps. A block
+that is foreign, that the caller may not write to, or that never was, is `not_found` alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+from aiohttp import web
+
+from auth.principal import Principal, Role
+from server.adapters.heaps import mapping_sync as mapping
+from server.adapters.heaps.mapping_sync import BadBlock, Sent
+from server.batches import Outcome
+from server.blocks import BLOCKS, Found
+from server.documents import DOCUMENTS
+from server.feed import FEED
+from server.pace import Pace
+from server.reading import READINGS, Reading, Unread, Want
+from storage.blocks import Block
+
+
+class Work:
+    """One block of a request on its way to its result."""
+
+    __slots__ = (
+        "block",
+        "error",
+        "is_new",
+        "outcome",
+        "reading",
+        "role",
+        "said_id",
+        "sent",
+        "status",
+    )
+
+    def __init__(self, said_id: str | None) -> None:
+        self.said_id = said_id
+        self.sent: Sent | None = None
+        self.block: Block | None = None
+        self.role = Role.NONE
+        self.is_new = False
+        """This one made the block."""
+        self.status = ""
+        """The word of the result, once it is decided."""
+        self.error: str | None = None
+        self.outcome: Outcome | None = None
+        self.reading: Reading | Unread | None = None
+
+    def take(self, found: Found) -> None:
+        """This is what the block's name means to the caller."""
+        self.block, self.role = found.block, found.role
+
+    def decide(self, status: str, error: str | None = None) -> None:
+        """This is what becomes of it; the first word stands."""
+        if not self.status:
+            self.status, self.error = status, error
+
+
+class Steps:
+    """The steps that push and pull share, for one caller."""
+
+    def __init__(self, app: web.Application, principal: Principal) -> None:
+        self.principal = principal
+        self.blocks = app[BLOCKS]
+        self.feed = app[FEED]
+        self.documents = app[DOCUMENTS]
+        self._readings = app[READINGS]
+
+    async def read(self, raws: Sequence[msgspec.Raw], read: Callable[..., Sent]) -> list[Work]:
+        """The blocks of a request; those that cannot be read are decided."""
+        work = []
+        pace = Pace()
+        for raw in raws:
+            await pace.rest()
+            one = Work(mapping.block_id_of(raw))
+            try:
+                one.sent = read(raw, self.documents.bounds)
+            except BadBlock as bad:
+                one.decide("invalid", bad.error)
+            work.append(one)
+        return work
+
+    async def find(self, work: Sequence[Work]) -> None:
+        """Find the block of each, and the caller's right to it. Raises Unavailable."""
+        good = [one for one in work if one.sent is not None]
+        found = await self.blocks.find(self.principal, [sent_of(one).name for one in good])
+        for one, what in zip(good, found, strict=True):
+            one.take(what)
+
+    async def marker(self, work: Sequence[Work]) -> int:
+        """A stamp that no later change of these workspaces has. Raises Unavailable."""
+        scopes = {one.block.record.scope for one in work if one.block is not None}
+        own = self.principal.default_workspace
+        markers = await self.feed.changes.markers(list(scopes) or [own or ""])
+        return min(markers.values(), default=0)
+
+    async def answer(self, work: Sequence[Work], whole: Callable[[Work], bool]) -> None:
+        """Read what the device is missing, or all of it. Raises Unavailable."""
+        wants = [Want(block_of(one), sent_of(one).state_vector, whole(one)) for one in work]
+        most = self.documents.settings.pull_bytes_max
+        for one, reading in zip(work, await self._readings.read(wants, most), strict=True):
+            one.reading = reading
+
+
+def sent_of(one: Work) -> Sent:
+    """What the device sent, of a block that could be read."""
+    assert one.sent is not None
+    return one.sent
+
+
+def block_of(one: Work) -> Block:
+    """The block, where there is one."""
+    assert one.block is not None
+    return one.block
+
+
+def word_of(status: str) -> str | None:
+    """The error word of a result that has no better one."""
+    return status if status in {"not_found", "deleted", "stale", "unavailable", "later"} else None

@@ -1,0 +1,265 @@
+"""Many documents at once: push into them, or read what peers are missing, in few round trips.
+
+Updates go through the documents' rooms, so open editors see them at once and they are stored by the
+same commits. Rooms that are not in memory are loaded together. A document that is large and not
+open is not brought into this process for that: `server.large` works on it in a helper.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from crdt.events import CHECKED, PUSH
+from server.caller import refusal
+from server.errors import Busy
+from server.large import Large
+from server.member import Member
+from server.pace import Pace
+from storage.documents import DocumentRecord
+from storage.loading import Loaded
+
+if TYPE_CHECKING:
+    from server.documents import Documents
+    from server.live import LiveRoom
+    from storage.blocks import Block, Blocks
+
+log = logging.getLogger("plait.batches")
+
+GROUP_BYTES = 8 << 20
+GROUP_DOCUMENTS = 500
+"""So much is loaded with one question."""
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """An update that somebody brings for a document; it was checked (`structure.check`)."""
+
+    block: Block
+    update: bytes
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of an offer."""
+
+    error: Exception | None
+    """UpdateError (refused), Forbidden (the document is gone), Busy (send it again), or None."""
+    changed: bool
+    """Whether it brought anything, as far as that is known."""
+
+
+class Piece(Member):
+    """One update of a batch: what its room says of it."""
+
+    __slots__ = ("_tally", "changed", "error", "is_done", "reason")
+
+    def __init__(self, account: str, device: str | None, tally: Tally) -> None:
+        super().__init__(account, can_write=True, greets=False, outbox=None, device=device)
+        self._tally = tally
+        self.is_done = False
+        self.reason = "refused"
+        self.error: Exception | None = None
+        self.changed = True
+
+    def acknowledged(self, body: bytes, *, ok: bool) -> None:
+        """Committed, or refused."""
+        del body
+        self.settle(None if ok else refusal(self.reason))
+
+    def refused(self, reason: str) -> None:
+        """Remember why."""
+        self.reason = reason
+
+    def dismissed(self, reason: str) -> None:
+        """The room ended before the commit."""
+        self.settle(refusal(reason))
+
+    def settle(self, error: Exception | None) -> None:
+        """The outcome is known."""
+        if not self.is_done:
+            self.is_done = True
+            self.error = error
+            self._tally.one_less()
+
+
+class Tally:
+    """Counts the pieces of a batch whose outcome is open."""
+
+    def __init__(self, count: int) -> None:
+        self._open = count
+        self.none_left = asyncio.Event()
+        if not count:
+            self.none_left.set()
+
+    def one_less(self) -> None:
+        """Another piece is settled."""
+        self._open -= 1
+        if not self._open:
+            self.none_left.set()
+
+
+class Batches:
+    """Pushes into many documents at once."""
+
+    def __init__(self, documents: Documents, blocks: Blocks) -> None:
+        self._documents = documents
+        self._blocks = blocks
+        self._large = Large(documents, blocks)
+        self._warm: deque[LiveRoom] = deque()
+        """Rooms that were opened for a push and are kept for the next one, oldest first."""
+
+    async def push(
+        self, offers: Sequence[Offer], *, account: str, device: str | None = None
+    ) -> list[Outcome]:
+        """Apply each update and commit it; what became of each, in their order.
+
+        Raises Unavailable when the store cannot be read, and Busy when it cannot keep up.
+        """
+        documents = self._documents
+        settings = documents.settings
+        if documents.flusher.unsaved_bytes > settings.unsaved_bytes_process_soft:
+            raise Busy("the store cannot keep up")
+        inline = [offer for offer in offers if not self._is_large(offer.block)]
+        await self._open_rooms([offer.block for offer in inline])
+        tally = Tally(len(offers))
+        pieces: list[Piece] = []
+        pace = Pace()
+        large: list[tuple[Offer, Piece]] = []
+        rooms: list[tuple[LiveRoom, Piece]] = []
+        try:
+            for offer in offers:
+                await pace.rest()
+                piece = Piece(account, device, tally)
+                pieces.append(piece)
+                if self._is_large(offer.block):
+                    large.append((offer, piece))
+                else:
+                    self._give(offer, piece, rooms)
+            for offer, piece in large:
+                await self._large.push(offer.block, offer.update, piece)
+            async with asyncio.timeout(settings.commit_timeout_s):
+                await tally.none_left.wait()
+        except TimeoutError:
+            for piece in pieces:
+                piece.settle(Busy("the store does not answer"))
+        finally:
+            for live, piece in rooms:
+                live.callers.discard(piece)
+        self._cool_down()
+        return [Outcome(piece.error, piece.changed) for piece in pieces]
+
+    def _is_large(self, block: Block) -> bool:
+        """Whether the document is not in memory and would hold up the loop while it gets there."""
+        size_max = self._documents.settings.costly_bytes
+        return block.size > size_max and self._documents.peek(block.record.id) is None
+
+    def _give(self, offer: Offer, piece: Piece, rooms: list[tuple[LiveRoom, Piece]]) -> None:
+        try:
+            live = self._documents.room(offer.block.record)
+        except Busy as busy:
+            piece.settle(busy)
+            return
+        rooms.append((live, piece))
+        live.callers.add(piece)
+        live.put(piece, PUSH | CHECKED, offer.update, b"")
+        before = live.room.ledger.appended
+        turn_now(live, self._documents.turns.clock())
+        piece.changed = not live.is_live or live.room.ledger.appended > before
+
+    # -- rooms --------------------------------------------------------------------------
+
+    async def _open_rooms(self, blocks: Sequence[Block]) -> None:
+        """Bring those into memory that are not there."""
+        documents = self._documents
+        missing = {b.record.id: b for b in blocks if documents.peek(b.record.id) is None}
+        new = [block for block in missing.values() if block.head == 0]
+        old = [block for block in missing.values() if block.head > 0]
+        pace = Pace()
+        for block in new:
+            await pace.rest()
+            await self._open(block.record, _nothing(block.record))
+        for group in groups(old):
+            loaded = await self._blocks.load([block.record.id for block in group])
+            pace.start()
+            for block in group:
+                await pace.rest()
+                found = loaded[block.record.id]
+                if isinstance(found, Loaded):
+                    await self._open(block.record, found)
+
+    async def _open(self, record: DocumentRecord, loaded: Loaded) -> None:
+        documents = self._documents
+        if documents.peek(record.id) is not None:
+            return
+        try:
+            live = documents.empty_room(record)
+        except Busy:
+            return
+        self._warm.append(live)
+        await documents.opening.take(live, loaded)
+
+    def _cool_down(self) -> None:
+        """Keep a bounded number of rooms that nobody else needs."""
+        while len(self._warm) > self._documents.settings.rooms_warm_max:
+            live = self._warm.popleft()
+            if live.is_live and live.room.idle and not live.inbox and not live.callers:
+                self._documents.forget(live)
+
+
+def turn_now(live: LiveRoom, now: float) -> None:
+    """Let a room handle its inbox at once, not at the end of this turn of the loop."""
+    try:
+        live.turn(now)
+    except Exception:
+        # The outermost loop of this room: a fault in it is not the other documents'.
+        log.exception("a room failed and is given up")
+        live.failed()
+
+
+class Sized(Protocol):
+    """Something that is stored in so many bytes."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, from above."""
+
+
+S = TypeVar("S", bound=Sized)
+
+
+def groups(blocks: Sequence[S]) -> list[list[S]]:
+    """Blocks in groups of a bounded size, each to be loaded with one question."""
+    found: list[list[S]] = []
+    size = 0
+    for block in blocks:
+        is_full = size + block.size > GROUP_BYTES or (found and len(found[-1]) >= GROUP_DOCUMENTS)
+        if not found or is_full:
+            found.append([])
+            size = 0
+        found[-1].append(block)
+        size += block.size
+    return found
+
+
+def _nothing(record: DocumentRecord) -> Loaded:
+    """A document that was just made."""
+    return Loaded(
+        snapshot=None,
+        snapshot_sequence=0,
+        rows=[],
+        head=0,
+        lineage=record.lineage,
+        sync_version=record.sync_version,
+        deleted=False,
+        retired=frozenset(),
+        tail_rows=0,
+        tail_bytes=0,
+    )
+
+
+BATCHES = web.AppKey("batches", Batches)

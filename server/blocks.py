@@ -1,0 +1,80 @@
+"""Blocks for somebody who asks: many found at once, each with the right that the asker has to it.
+
+The rules are those of `Rights.open_document`: a global id means one block wherever it is, any other
+name belongs to the workspace that is named with it, else to the asker's default one. A block that
+is foreign, or said to be in another workspace than it is, is as if it were not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from auth.principal import Principal, Role
+from crdt.ids import DocumentName, is_global_id
+from storage.blocks import Block, Name
+
+if TYPE_CHECKING:
+    from server.rights import Rights
+    from storage.blocks import Blocks as Store
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What a name means to somebody."""
+
+    name: Name
+    block: Block | None
+    """None: not there, or not for this asker to know of."""
+    role: Role
+    """The asker's on the block; where there is none, in the workspace in which it would be made."""
+
+
+class Blocks:
+    """Finds and makes blocks. Every method may raise Unavailable."""
+
+    def __init__(self, store: Store, rights: Rights) -> None:
+        self.store = store
+        self._rights = rights
+
+    async def find(self, principal: Principal, names: Sequence[DocumentName]) -> list[Found]:
+        """What each name means to the asker, in their order."""
+        wanted = [_name(principal, name) for name in names]
+        blocks = await self.store.find(wanted)
+        roles: dict[str | None, Role] = {None: Role.NONE}
+        found = []
+        for name, block in zip(wanted, blocks, strict=True):
+            scope = name.scope or principal.default_workspace
+            scope = scope if block is None else block.record.scope
+            if scope not in roles:
+                member = await self._rights.role_in(principal.account, scope or "")
+                roles[scope] = min(member, principal.role_max)
+            is_elsewhere = block is not None and name.scope not in {None, scope}
+            if is_elsewhere or roles[scope] is Role.NONE:
+                found.append(Found(name=name, block=None, role=Role.NONE))
+            else:
+                found.append(Found(name=name, block=block, role=roles[scope]))
+        return found
+
+    async def create(self, principal: Principal, names: Sequence[DocumentName]) -> list[Found]:
+        """Make the blocks that are not there and that the asker may make; what is there then."""
+        wanted = [_home(principal, name) for name in names]
+        await self.store.create([_name(principal, name) for name in wanted], principal.account)
+        return await self.find(principal, wanted)
+
+
+def _home(principal: Principal, name: DocumentName) -> DocumentName:
+    """The name with the workspace in which a new block of that name is made."""
+    return DocumentName(name.workspace or principal.default_workspace, name.name)
+
+
+def _name(principal: Principal, name: DocumentName) -> Name:
+    scope = name.workspace
+    if scope is None and not is_global_id(name.name):
+        scope = principal.default_workspace
+    return Name(scope, name.name)
+
+
+BLOCKS = web.AppKey("blocks", Blocks)

@@ -1,0 +1,187 @@
+"""The change feed of this process: settles what was committed, on demand and four times a second.
+
+Whoever asks what changed since a marker gets everything that was committed before the question:
+`since` settles first. In between a sweeper settles whatever was written, so that questions find
+little to do and listeners (notices, search, relations) hear of changes soon.
+
+Settling needs to know of each changed block whether it is in the trash, and its title. That is read
+from the document in memory, once all it holds is committed, or else from the stored rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from aiohttp import web
+
+from server.projecting import Projecting
+from storage.changes import NOWHERE, Dirty, Page, Settled
+from storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from server.documents import Documents
+    from storage.blocks import Blocks
+    from storage.changes import Changes
+
+log = logging.getLogger("plait.feed")
+
+SWEEP_S = 0.25
+LOOK_S = 5.0
+"""Seconds after which the sweeper looks even though nothing was written here: somebody else may
+have written, or died before settling."""
+SHARE = 0.05
+"""The part of this process's time that sweeping may take; questions settle at once all the same."""
+DOCUMENTS_MAX = 1000
+"""Documents that are settled in one transaction."""
+
+Listener = Callable[[list[Settled]], None]
+
+
+class Feed:
+    """What changed in each workspace."""
+
+    def __init__(self, changes: Changes, blocks: Blocks, documents: Documents) -> None:
+        self.changes = changes
+        self._documents = documents
+        self._projecting = Projecting(documents, blocks)
+        self._listeners: list[Listener] = []
+        self._coming: dict[str, asyncio.Task[None]] = {}
+        """For each scope the settling that has not begun yet."""
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    # -- questions ----------------------------------------------------------------------
+
+    async def since(self, scope: str, since: int, limit: int) -> Page:
+        """What changed after a marker, everything included that is committed by now.
+
+        Raises Unavailable.
+        """
+        await self.settle(scope)
+        return await self.changes.since(scope, since, limit)
+
+    async def settle(self, scope: str) -> None:
+        """Give everything in a scope its stamp that is committed by now. Raises Unavailable.
+
+        Shared by all who ask before it begins; one for each scope at a time.
+        """
+        task = self._coming.get(scope)
+        if task is None:
+            before = self._running.get(scope)
+            loop = asyncio.get_running_loop()
+            task = loop.create_task(self._settle_after(before, scope), name=f"settle {scope}")
+            self._coming[scope] = task
+            task.add_done_callback(_take_error)
+        await asyncio.shield(task)
+
+    async def _settle_after(self, before: asyncio.Task[None] | None, scope: str) -> None:
+        try:
+            if before is not None:
+                await asyncio.wait([before])
+        finally:
+            # From here on whoever asks needs a settling that begins later than this one.
+            task = self._coming.pop(scope)
+        self._running[scope] = task
+        try:
+            await self._settle_scope(scope)
+        finally:
+            if self._running.get(scope) is task:
+                del self._running[scope]
+
+    async def _settle_scope(self, scope: str) -> None:
+        after = NOWHERE
+        while True:
+            dirty = await self.changes.dirty(scope, after, DOCUMENTS_MAX)
+            await self._settle(dirty, wait=True)
+            if len(dirty) < DOCUMENTS_MAX:
+                return
+            after = dirty[-1].document
+
+    async def _settle(self, dirty: Sequence[Dirty], *, wait: bool) -> None:
+        if not dirty:
+            return
+        projected = await self._projecting.project(dirty)
+        settled = await self.changes.settle(projected, time.time_ns() // 1_000_000, wait=wait)
+        for one in settled:
+            if one.closed:
+                self._documents.end(one.document, "deleted")
+        if settled:
+            self._tell(settled)
+
+    # -- listeners ----------------------------------------------------------------------
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with what was settled here, after its commit; ends by calling the answer.
+
+        It is called on the loop and must not take long.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _tell(self, settled: list[Settled]) -> None:
+        for listener in list(self._listeners):
+            try:
+                listener(settled)
+            except Exception:
+                # One listener's fault must not keep the news from the others.
+                log.exception("a listener of the change feed failed")
+
+    # -- the sweeper --------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        self._task = asyncio.get_running_loop().create_task(self._sweep_on(), name="sweep changes")
+
+    async def stop(self) -> None:
+        """End. What is not settled yet will be, by the next who asks."""
+        for task in [self._task, *self._running.values(), *self._coming.values()]:
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, StorageError):
+                    await task
+
+    async def _sweep_on(self) -> None:
+        written, looked_at = -1, 0.0
+        loop = asyncio.get_running_loop()
+        pause = SWEEP_S
+        while True:
+            await asyncio.sleep(pause)
+            rows = self._documents.flusher.statistics.rows
+            if rows == written and loop.time() - looked_at < LOOK_S:
+                continue
+            written, looked_at = rows, loop.time()
+            before = self._projecting.worked_s
+            try:
+                await self.sweep()
+            except StorageError as error:
+                log.warning("changes are settled later: %s", error)
+            except Exception:
+                # An outermost loop: a fault in one settling must not end the feed.
+                log.exception("changes could not be settled")
+            worked = self._projecting.worked_s - before
+            pause = max(SWEEP_S, worked * (1 / SHARE - 1))
+
+    async def sweep(self) -> None:
+        """Settle whatever is dirty, scope by scope; scopes that are being settled are left out."""
+        after: tuple[str, UUID] = ("", NOWHERE)
+        while True:
+            dirty = await self.changes.dirty_anywhere(after, DOCUMENTS_MAX)
+            await self._settle(dirty, wait=False)
+            if len(dirty) < DOCUMENTS_MAX:
+                return
+            after = (dirty[-1].scope, dirty[-1].document)
+
+
+def _take_error(task: asyncio.Task[None]) -> None:
+    """Everybody who waits sees the error; where nobody waits any more, nobody needs it."""
+    if not task.cancelled():
+        task.exception()
+
+
+FEED = web.AppKey("feed", Feed)
