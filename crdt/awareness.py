@@ -151,9 +151,8 @@ class Awareness:
 
     def leave(self, session: Hashable, now: float) -> list[Entry]:
         """A session is gone; answers the end of each state it still owned."""
-        return [
-            self._end(client, self._live[client], now) for client in self._owned.pop(session, ())
-        ]
+        owned = sorted(self._owned.pop(session, ()))
+        return [self._end(client, self._live[client], now) for client in owned]
 
     def expire(self, now: float) -> list[Entry]:
         """End the states that were silent for too long; answers those ends."""

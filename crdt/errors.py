@@ -39,7 +39,7 @@ class UpdateError(CrdtError):
         self.reason = reason
 
 
-class BadName(CrdtError):  # noqa: N818  (says what it is without a suffix)
+class BadName(CrdtError):
     """A text that cannot be the name of a document.
 
     `reason` is one stable word: "empty", "too-long", "control-character", "bad-utf8", "bad-id".
@@ -50,7 +50,7 @@ class BadName(CrdtError):  # noqa: N818  (says what it is without a suffix)
         self.reason = reason
 
 
-class DocumentBroken(CrdtError):  # noqa: N818  (a state, not a mistake)
+class DocumentBroken(CrdtError):
     """pycrdt panicked, or left an update half applied: discard this document and rebuild it.
 
     `culprit` is the index in the turn of the update that did it, or None where no update was being
