@@ -46,11 +46,12 @@ class Cursors:
     def tick(self, now: float) -> list[bytes]:
         """Time passed: what was gathered, and the end of those who were silent too long."""
         bodies = []
-        if self._held and self.due is not None and now >= self.due:
+        if self.due is not None and now >= self.due:
             held, self._held = self._held, {}
             self.due = None
-            self._shown_at = now
-            bodies.append(_message(held.values()))
+            if held:  # Else those who moved have left meanwhile.
+                self._shown_at = now
+                bodies.append(_message(held.values()))
         gone = self._awareness.expire(now)
         if gone:
             bodies.append(_message(gone))
