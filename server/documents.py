@@ -24,7 +24,7 @@ from crdt.events import CHECKED, EDIT, PUSH, Drained, Ticked
 from crdt.room import Phase, Room
 from server.caller import Caller
 from server.errors import Busy
-from server.live import LiveRoom
+from server.live import ROW_BYTES, LiveRoom
 from server.member import Member
 from server.opening import Opening
 from storage.log import Stored
@@ -124,6 +124,8 @@ class Documents:
         self.guard.unwatch(member)
         live = member.live
         if live is not None:
+            # Other documents of its socket must not wait for the room it has left.
+            member.hold(live, on=False)
             live.leave(member)
 
     async def renew(self, member: Member, principal: Principal) -> None:
@@ -160,6 +162,11 @@ class Documents:
 
     # -- what the store tells -----------------------------------------------------------
 
+    @property
+    def unsaved_bytes(self) -> int:
+        """Memory that updates of all rooms take until they are committed."""
+        return self.flusher.unsaved_bytes + ROW_BYTES * self.flusher.unsaved_rows
+
     def stored(self, live: LiveRoom, outcome: Stored) -> None:
         """A batch is committed: see whether compaction or a held writer is due."""
         settings = self.settings
@@ -176,7 +183,7 @@ class Documents:
         settings = self.settings
         if (
             live.unsaved_bytes > settings.unsaved_bytes_room_max
-            or self.flusher.unsaved_bytes > settings.unsaved_bytes_process_max
+            or self.unsaved_bytes > settings.unsaved_bytes_process_max
         ):
             for member in live.members():
                 member.dismissed("overloaded")

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from server.documents import Documents
 
 
+ROW_BYTES = 512
+"""What an unsaved update takes in memory beside its bytes: a keystroke has 20 bytes."""
 _BUSY_ROWS = 64
 """Rows waiting for the store from which on acknowledgements wait for a frame to leave with."""
 
@@ -176,7 +178,7 @@ class LiveRoom:
 
     def _append(self, effect: Append) -> None:
         at = time.time()
-        size = 0
+        size = len(effect.rows) * ROW_BYTES
         rows = []
         for session, update in effect.rows:
             size += len(update)
@@ -193,7 +195,7 @@ class LiveRoom:
         settings = self._documents.settings
         if (
             self.unsaved_bytes > settings.unsaved_bytes_room_soft
-            or self._documents.flusher.unsaved_bytes > settings.unsaved_bytes_process_soft
+            or self._documents.unsaved_bytes > settings.unsaved_bytes_process_soft
         ):
             self._documents.hold_writers(self)
 

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from crdt.document import Document
-from crdt.errors import DocumentBroken
+from crdt.errors import DocumentBroken, UpdateError
 from crdt.events import Loaded, Remote
 from server.workers import WorkerDied
 from storage.errors import LogBroken, StorageError
@@ -31,12 +31,18 @@ class Opening:
         documents = self._documents
         try:
             loaded = await documents.store.load(live.record.id)
+            await self.take(live, loaded)
         except StorageError as error:
             log.warning("document %s cannot be loaded: %s", live.record.id, error)
-            documents.metrics.load_errors += 1
-            documents.give_up(live, "load-failed")
-            return
-        await self.take(live, loaded)
+            self._refuse(live)
+        except Exception:
+            # Whatever it is: who waits for this load must not wait for ever.
+            log.exception("document %s cannot be loaded", live.record.id)
+            self._refuse(live)
+
+    def _refuse(self, live: LiveRoom) -> None:
+        self._documents.metrics.load_errors += 1
+        self._documents.give_up(live, "load-failed")
 
     async def take(self, live: LiveRoom, loaded: Stored) -> None:
         """Open the room with what was read from the store; waits for nothing if all is well."""
@@ -54,7 +60,7 @@ class Opening:
             rows.insert(0, loaded.snapshot)
         try:
             live.tell(Loaded(rows, loaded.retired))
-        except DocumentBroken:
+        except (DocumentBroken, UpdateError):
             await self._isolate(live)
             return
         if live.head < live.expected:
@@ -130,6 +136,8 @@ def _find_poison(rows: list[tuple[int, bytes]]) -> list[tuple[int, str]]:
             Document.rebuild([*good, data], client_id=1).encode()
         except DocumentBroken as broken:
             found.append((sequence, broken.cause))
+        except UpdateError as error:
+            found.append((sequence, error.reason))
         else:
             good.append(data)
     return found

@@ -79,6 +79,14 @@ def text_of(update: bytes) -> str:
     return replica.text
 
 
+async def becomes(holds: Callable[[], object], within_s: float = WAIT_S_MAX) -> None:
+    """Wait until something is true that nobody tells of."""
+    end = asyncio.get_running_loop().time() + within_s
+    while not holds():
+        assert asyncio.get_running_loop().time() < end, f"not so after {within_s} s"
+        await asyncio.sleep(0.01)
+
+
 class Closed(ConnectionError):
     """The connection ended while something was expected of it."""
 
