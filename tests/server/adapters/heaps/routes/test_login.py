@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -108,8 +109,9 @@ async def test_a_signed_server_challenge_opens_no_route(client: Client, identity
 
         for route in ADAPTERS[0].routes:
             if (route.access.kinds and not route.access.optional) or route.path == REFRESH:
-                response = await client.request(route.method, route.path, headers=forged)
-                assert response.status == 401, route.path
+                path = re.sub(r"\{\w+\}", "1", route.path)
+                response = await client.request(route.method, path, headers=forged)
+                assert response.status == 401, path
 
 
 async def test_the_server_signs_nothing_before_a_login_succeeded(client: Client) -> None:
