@@ -106,7 +106,7 @@ def test_malformed_awareness_is_refused(case: tuple[bytes, str]) -> None:
     assert caught.value.reason == case[1]
 
 
-@examples(300, 100_000)
+@examples(300, 20_000)
 @given(st.binary(max_size=80))
 def test_no_other_error_leaves_the_decoder(payload: bytes) -> None:
     """And what is decoded survives encoding."""
@@ -347,7 +347,7 @@ _acts = st.one_of(
 )
 
 
-@examples(300, 30_000)
+@examples(200, 5_000)
 @given(st.lists(_acts, max_size=40))
 def test_a_listener_sees_what_a_joiner_is_told(
     acts: list[tuple[str, list[Entry] | None]],

@@ -109,6 +109,7 @@ def test_an_edit_is_one_transaction() -> None:
     assert text_of(made) == "one two"
     assert structure.client_ids(made) == {9}
     assert clocks_of(document) == {9: 7}
+
     def fail(_: "Doc[Any]") -> None:
         raise ZeroDivisionError
 
@@ -153,7 +154,7 @@ def test_the_order_of_a_history_does_not_matter(name: str, seed: int) -> None:
     assert not document.has_pending
 
 
-@examples(40, 2000)
+@examples(40, 1000)
 @given(st.integers(0, 10_000), st.data())
 def test_any_interleaving_of_any_turns_is_the_same_document(seed: int, data: st.DataObject) -> None:
     """Twice, in any order, cut into any turns, restarted anywhere: the same document."""

@@ -88,7 +88,7 @@ def test_updates_in_their_order_need_only_what_came_before(case: Case) -> None:
             clocks[client] = max(high, clocks.get(client, 0))
 
 
-@examples(1500, 200_000)
+@examples(1000, 30_000)
 @given(st.one_of(mutants(), st.binary(max_size=60)))
 def test_no_other_error_leaves_the_decoder(update: bytes) -> None:
     """Whatever the bytes are, they are an update or an UpdateError."""

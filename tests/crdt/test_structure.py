@@ -244,7 +244,7 @@ def test_the_update_that_kills_pycrdt_never_reaches_it() -> None:
     assert (run.returncode, set(run.stdout.split())) == (0, {"too-deep", "malformed"}), run.stderr
 
 
-@examples(1500, 150_000)
+@examples(1000, 30_000)
 @given(mutants())
 def test_the_fast_path_accepts_nothing_that_our_decoder_refuses(update: bytes) -> None:
     """And what passes is one update for both, with the structs of the same clients."""

@@ -15,6 +15,7 @@ from crdt import wire
 from crdt.bounds import Bounds
 from crdt.errors import WireError
 from crdt.wire import AuthToken
+from tests.crdt.samples import examples
 
 UPDATE = bytes.fromhex("010101000401017402686900")
 """Insert "hi" into the text "t" by client 1."""
@@ -350,3 +351,40 @@ def test_messages_survive_encoding(payload: bytes, text: str) -> None:
         (wire.STATELESS, wire.stateless(text)),
     ):
         assert wire.decode_hocuspocus_reply(frame, 0) == (kind, text)
+
+
+_GOLDEN = [
+    bytes.fromhex(frame)
+    for table in (Y_FRAMES, HOCUSPOCUS_FRAMES, HOCUSPOCUS_REPLIES)
+    for frame, _, _ in table.values()
+]
+
+
+@st.composite
+def _broken_frames(draw: st.DrawFn) -> bytes:
+    frame = bytearray(draw(st.sampled_from(_GOLDEN)))
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(frame)))
+        frame[at : at + draw(st.integers(0, 3))] = draw(st.binary(max_size=4))
+    return bytes(frame)
+
+
+@examples(500, 20_000)
+@given(st.one_of(_broken_frames(), st.binary(max_size=40)))
+def test_no_other_error_leaves_the_decoders(frame: bytes) -> None:
+    """Whatever the bytes are: messages, or a WireError; one message is one for both readers."""
+    decoders: list[Callable[[], object]] = [
+        lambda: wire.decode_y(frame),
+        lambda: wire.decode_y_all(frame),
+        lambda: wire.decode_hocuspocus(frame, min(4, len(frame))),
+        lambda: wire.decode_hocuspocus_reply(frame, min(4, len(frame))),
+        lambda: wire.read_address(frame),
+    ]
+    answers = []
+    for decode in decoders:
+        try:
+            answers.append(decode())
+        except WireError as error:
+            answers.append(error)
+    if not isinstance(answers[0], WireError):
+        assert answers[1] == [answers[0]]
