@@ -33,7 +33,9 @@ async def metrics(request: web.Request) -> web.Response:
     if not token:
         raise NotFound
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(shown.encode(), token.encode()):
+    # Headers are decoded with surrogates where they are not UTF-8.
+    given = shown.encode("utf-8", "surrogatepass")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given, token.encode()):
         raise Unauthorized("token_invalid" if shown else "token_missing")
     return exposition(request.app[REGISTRY])
 

@@ -32,7 +32,8 @@ def credential(request: web.Request, *, query: bool) -> tuple[str | None, str | 
     """
     offered = [
         part.strip()
-        for part in request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+        for header in request.headers.getall("Sec-WebSocket-Protocol", [])
+        for part in header.split(",")
         if part.strip()
     ]
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")

@@ -8,7 +8,7 @@ import binascii
 import hashlib
 from typing import TYPE_CHECKING
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 from server.websocket import Tail, as_transport
@@ -47,7 +47,8 @@ def accept_key(request: web.Request) -> bytes:
     headers = request.headers
     upgrade = headers.get("Upgrade", "").lower()
     connection = [part.strip().lower() for part in headers.get("Connection", "").split(",")]
-    if "websocket" not in upgrade or "upgrade" not in connection:
+    is_old = request.version < HttpVersion11
+    if is_old or "websocket" not in upgrade or "upgrade" not in connection:
         raise web.HTTPUpgradeRequired(
             text="this address speaks WebSocket", headers={"Upgrade": "websocket"}
         )
@@ -58,7 +59,7 @@ def accept_key(request: web.Request) -> bytes:
     key = headers.get("Sec-WebSocket-Key", "")
     try:
         good = len(base64.b64decode(key, validate=True)) == 16
-    except binascii.Error:
+    except (binascii.Error, ValueError):  # The second for letters that are not ASCII.
         good = False
     if not good:
         raise web.HTTPBadRequest(text="bad Sec-WebSocket-Key")
