@@ -197,7 +197,8 @@ class HocuspocusConnection(Connection):
             realtime.documents.room(record)
         except (AuthError, BadName) as error:
             realtime.metrics.refuse(getattr(error, "reason", "bad-name"))
-            self.deny(prefix, DENIED)
+            if self._waiting.get(prefix) is waiting:  # Else another token is looked at by now.
+                self.deny(prefix, DENIED)
             return
         except (StorageError, Busy):
             realtime.metrics.refuse("unavailable")
@@ -228,6 +229,8 @@ class HocuspocusConnection(Connection):
         realtime = self.realtime
         try:
             principal = await realtime.identify.from_token(token.token)
+            if self._members.get(member.prefix) is not member:
+                return
             if principal.account != member.account:
                 self.deny(member.prefix, DENIED)
                 return
@@ -235,7 +238,8 @@ class HocuspocusConnection(Connection):
             await realtime.documents.renew(member, principal)
         except AuthError as error:
             realtime.metrics.refuse(getattr(error, "reason", "unauthorized"))
-            self.deny(member.prefix, DENIED)
+            if self._members.get(member.prefix) is member:
+                self.deny(member.prefix, DENIED)
         except StorageError:
             return
 
