@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("plait.guard")
 
+_ENTRIES_EACH, _ENTRIES_SPARE = 4, 1000
+"""Deadlines kept: so many for each session that is there, and so many more before any is looked
+for that nobody needs."""
+
 
 class _Post:
     """One guarded session."""
@@ -112,6 +116,18 @@ class Guard:
             ask_at = expires_at - self._settings.token_ask_before_s
             heapq.heappush(self._expiries, (ask_at, next(self._order), post.member))
             heapq.heappush(self._expiries, (expires_at, next(self._order), post.member))
+            if len(self._expiries) > _ENTRIES_EACH * len(self._posts) + _ENTRIES_SPARE:
+                self._forget_gone()
+
+    def _forget_gone(self) -> None:
+        """Drop the deadlines of sessions that have ended: tokens of a day outlive most of them."""
+        left = [entry for entry in self._expiries if entry[2] in self._posts]
+        # Who showed a newer token again and again has old deadlines too; the newest two count.
+        newest: dict[Member, list[tuple[float, int, Member]]] = {}
+        for entry in sorted(left, key=lambda entry: entry[1]):
+            newest.setdefault(entry[2], []).append(entry)
+        self._expiries = [entry for entries in newest.values() for entry in entries[-2:]]
+        heapq.heapify(self._expiries)
 
     def sweep(self) -> None:
         """Ask for new tokens, and end sessions whose token is over; called about once a second."""
