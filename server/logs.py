@@ -7,6 +7,9 @@ import logging
 import sys
 from typing import TextIO
 
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
 from server.redact import redact
 
 
@@ -37,6 +40,20 @@ class TextFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
+class MalformedRequests(logging.Filter):
+    """Words what aiohttp says of bytes that are no HTTP: its own text quotes headers, so tokens."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the kind of the error alone, as something that only clients do."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+            record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+            record.msg = f"{record.getMessage()}: {type(error).__name__}"
+            record.args, record.exc_info, record.exc_text = None, None, None
+            return logging.getLogger().isEnabledFor(logging.DEBUG)
+        return True
+
+
 def set_up(level: str, form: str, stream: TextIO = sys.stderr) -> None:
     """Send every logger to `stream`; `form` is auto, text or json."""
     handler = logging.StreamHandler(stream)
@@ -46,3 +63,4 @@ def set_up(level: str, form: str, stream: TextIO = sys.stderr) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.server").filters = [MalformedRequests()]

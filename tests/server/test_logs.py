@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from aiohttp.http_exceptions import BadHttpMessage
 
 from server import logs
 
@@ -60,3 +61,16 @@ def test_auto_means_json_where_nobody_looks() -> None:
     logging.getLogger("plait.test").warning("enough")
 
     assert json.loads(stream.getvalue())["message"] == "enough"
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_headers_of_malformed_requests_are_not_logged(level: str) -> None:
+    """A header that cannot be read is quoted by aiohttp's error; only its kind is kept."""
+    stream = io.StringIO()
+    logs.set_up(level, "json", stream)
+    error = BadHttpMessage("bad header: b'Authorization: Bearer very-secret'")
+
+    logging.getLogger("aiohttp.server").error("Error handling request", exc_info=error)
+
+    assert "very-secret" not in stream.getvalue()
+    assert ("BadHttpMessage" in stream.getvalue()) == (level == "debug")
