@@ -75,6 +75,8 @@ async def migrate(pool: Pool, folder: Path = FOLDER) -> list[int]:
         await pool.execute(_BOOKS)
     except (asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):
         await pool.execute(_BOOKS)  # Another server made the same tables at the same moment.
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise MigrationError(f"the database does not let us make tables: {error}") from error
     applied: list[int] = []
     for migration in wanted:
         async with transaction(pool) as connection:

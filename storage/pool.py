@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
+from storage.errors import Unavailable
+
 if TYPE_CHECKING:
     # Generic for type checkers only.
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -45,8 +47,8 @@ async def open_pool(
 ) -> Pool:
     """Open a pool with one connection, growing to `connections_max` as they are needed.
 
-    Raises the driver's error when the database does not answer within `connect_s_max`. From then on
-    a query raises TimeoutError after `command_s_max`, or `connect_s_max` without a connection.
+    Raises Unavailable when the database does not let us in within `connect_s_max`. From then on a
+    query raises TimeoutError after `command_s_max`, or `connect_s_max` without a connection.
     """
     pool = _PatientPool(
         dsn,
@@ -65,7 +67,11 @@ async def open_pool(
         server_settings={"application_name": "plait"},
     )
     pool.patience_s = connect_s_max
-    return await pool
+    try:
+        return await pool
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+        # An OSError for a timeout says nothing; the URL is not repeated, it may hold a password.
+        raise Unavailable(str(error) or f"no answer in {connect_s_max:g} s") from error
 
 
 async def close_pool(pool: Pool, *, grace_s: float = 5.0) -> None:

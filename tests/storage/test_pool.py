@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from storage.errors import is_passing
+from storage.errors import Unavailable, is_passing
 from storage.pool import RELEASE_S, Pool, close_pool, open_pool, transaction
 from tests.storage.wire_cutter import WireCutter
 
@@ -91,3 +91,14 @@ async def test_a_hung_database_is_given_up_in_time_and_used_again(
     assert all(error is not None and is_passing(error) for error in errors), errors
     assert seconds < 0.3 + RELEASE_S + 0.7
     assert tries[-1] is None
+
+
+@pytest.mark.parametrize("name", ["plait_is_not_here", "["], ids=["unknown", "malformed"])
+async def test_a_database_that_cannot_be_opened_is_one_sentence(database: str, name: str) -> None:
+    """A wrong URL raises Unavailable, which ends the start with a line instead of a traceback."""
+    wrong = database.replace("postgresql://", "postgresql://[") if name == "[" else database
+    place, _, query = wrong.partition("?")
+    url = f"{place.rpartition('/')[0]}/{name}?{query}" if name != "[" else wrong
+
+    with pytest.raises(Unavailable):
+        await open_pool(url)
