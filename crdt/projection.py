@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 import pycrdt
 
-from crdt.blocks import TITLE_CHARACTERS_MAX
+from crdt.blocks import TITLE_CHARACTERS_MAX, Change
 from crdt.document import Document
 from crdt.markdown import markdown_of
 from crdt.shapes import Reader
@@ -96,6 +96,18 @@ def project(document: Document) -> Projection:
 def project_rows(rows: list[bytes]) -> Projection:
     """The projection of a document's stored rows, for a helper process. Raises DocumentBroken."""
     return project(Document.rebuild(rows))
+
+
+def entitle(title: str) -> Change:
+    """The change that gives a block a title, if it has none."""
+
+    def write(doc: "pycrdt.Doc[Any]") -> None:
+        fragment = doc.get(TITLE, type=pycrdt.XmlFragment)
+        if len(fragment.children) == 0:
+            words = pycrdt.XmlText(title)
+            fragment.children.append(pycrdt.XmlElement("paragraph", {}, [words]))
+
+    return write
 
 
 def _read(doc: "pycrdt.Doc[Any]") -> tuple[Reader, dict[str, Any]]:

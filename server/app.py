@@ -20,6 +20,7 @@ from server.adapters import ADAPTERS
 from server.batches import BATCHES, Batches
 from server.blocks import BLOCKS, Blocks
 from server.budget import BODIES, Budget
+from server.catalogue import CATALOGUE, Catalogue
 from server.compacting import Compacting
 from server.documents import DOCUMENTS, Documents
 from server.door import setup_http
@@ -203,6 +204,9 @@ class Server:
         feed = app[FEED] = Feed(Changes(pool), store, documents)
         feed.start()
         self._stack.push_async_callback(feed.stop)
+        catalogue = app[CATALOGUE] = Catalogue(pool, documents, feed, store, identity)
+        catalogue.start()
+        self._stack.push_async_callback(catalogue.stop)
 
     async def _listen(self, app: web.Application, realtime: Realtime, identity: Identity) -> None:
         settings, stack = self.settings, self._stack

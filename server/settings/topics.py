@@ -116,6 +116,9 @@ class Database:
     history_hourly_s: float = 7 * 86_400.0
     """Seconds for which one version an hour stays readable; after that one a day."""
 
+    workspace_restore_s: float = 30 * 86_400.0
+    """Seconds for which an administrator can restore a deleted workspace; then its content goes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:

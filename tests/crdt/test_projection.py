@@ -155,3 +155,13 @@ def test_reading_changes_nothing() -> None:
     project(document)
 
     assert document.encode() == before
+
+
+def test_a_title_is_given_once() -> None:
+    """A block that has a title keeps it."""
+    document = Document(client_id=5)
+
+    assert document.edit(projection.entitle("First")) is not None
+    document.edit(projection.entitle("Second"))
+
+    assert project(document).title == "First"

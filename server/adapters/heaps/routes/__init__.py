@@ -3,7 +3,27 @@
 from itertools import chain
 
 from server.adapter import Route
-from server.adapters.heaps.routes import instance, login, sync
+from server.adapters.heaps.routes import (
+    blocks,
+    heaps,
+    history,
+    instance,
+    login,
+    search,
+    sync,
+    trash,
+)
 
-ROUTES: list[Route] = list(chain(instance.ROUTES, login.ROUTES, sync.ROUTES))
+ROUTES: list[Route] = list(
+    chain(
+        instance.ROUTES,
+        login.ROUTES,
+        sync.ROUTES,
+        heaps.ROUTES,
+        blocks.ROUTES,
+        history.ROUTES,
+        trash.ROUTES,
+        search.ROUTES,
+    )
+)
 """All routes in the order of the page."""

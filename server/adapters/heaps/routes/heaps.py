@@ -1,0 +1,207 @@
+"""Heaps: workspaces listed, made, counted, deleted and restored."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from aiohttp import web
+
+from auth.principal import Role
+from crdt.ids import DocumentName, is_global_id, make_ulid
+from crdt.projection import entitle
+from server.adapter import ACCOUNT, ADMINISTRATOR, Routes, principal_of
+from server.adapters.heaps import mapping_heaps as mapping
+from server.adapters.heaps import schema_heaps as schema
+from server.adapters.heaps.admission import admit, named
+from server.blocks import BLOCKS
+from server.catalogue import CATALOGUE
+from server.documents import DOCUMENTS
+from server.errors import ApiError, BadBody, NotFound
+from server.feed import FEED
+from server.http import read_body, reply
+from server.rights import is_fit
+from storage.workspaces import Listed
+
+ROUTES = Routes()
+
+
+@ROUTES.post(
+    "/api/heaps",
+    "/api/workspaces",
+    access=ACCOUNT,
+    body=schema.ListHeaps,
+    reply=list[schema.Heap],
+)
+async def heaps(request: web.Request) -> web.Response:
+    """List the workspaces that the caller owns, with include_shared the others too."""
+    body = await read_body(request, schema.ListHeaps)
+    workspaces = request.app[CATALOGUE].workspaces
+    account = principal_of(request).account
+    found = await workspaces.of(
+        account, shared=body.include_shared, limit=body.limit, offset=body.offset
+    )
+    for one in found:
+        if one.index_block is None and one.owner == account:
+            # It came with its account, before anybody needed a root block.
+            await _index_of(request, one.id, account, one.id)
+    if any(one.index_block is None for one in found):
+        found = await workspaces.of(
+            account, shared=body.include_shared, limit=body.limit, offset=body.offset
+        )
+    return reply([mapping.heap(one, one.role) for one in found])
+
+
+@ROUTES.post("/api/heap", access=ACCOUNT, body=schema.Contents, reply=schema.HeapContents)
+async def heap(request: web.Request) -> web.Response:
+    """The contents of a workspace, or its blocks of one type, last changed first."""
+    body = await read_body(request, schema.Contents)
+    scope = named(body)
+    role = await admit(request, scope, Role.VIEWER)
+    found = await _one(request, scope)
+    await request.app[CATALOGUE].extracting.catch_up(scope)
+    workspaces, which = request.app[CATALOGUE].workspaces, mapping.WHICH[body.type]
+    rows = await workspaces.contents(scope, which, body.limit, body.offset)
+    total = await workspaces.count(scope, which)
+    return reply(
+        schema.HeapContents(
+            success=True,
+            heap_id=scope,
+            workspace_id=scope,
+            heap=mapping.heap(found, role.word),
+            blocks=[mapping.block_row(scope, row) for row in rows],
+            total=total,
+            has_more=body.offset + len(rows) < total,
+        )
+    )
+
+
+@ROUTES.post("/api/heap_count", access=ACCOUNT, body=schema.Contents, reply=schema.HeapCount)
+async def heap_count(request: web.Request) -> web.Response:
+    """How many blocks a workspace has, in all or of one type."""
+    body = await read_body(request, schema.Contents)
+    scope = named(body)
+    await admit(request, scope, Role.VIEWER)
+    await request.app[CATALOGUE].extracting.catch_up(scope)
+    count = await request.app[CATALOGUE].workspaces.count(scope, mapping.WHICH[body.type])
+    return reply(schema.HeapCount(success=True, heap_id=scope, workspace_id=scope, count=count))
+
+
+@ROUTES.post(
+    "/api/heap/add",
+    access=ACCOUNT,
+    body=schema.AddHeap,
+    replies={200: schema.HeapAdded, 409: None},
+)
+async def add(request: web.Request) -> web.Response:
+    """Make a workspace with its root block; the same id again is the same workspace."""
+    body = await read_body(request, schema.AddHeap)
+    scope = _global(body.id or body.heap_id or body.workspace_id or _new_id())
+    index, title = _global(body.block_id or scope), body.title or body.name or ""
+    account = principal_of(request).account
+    workspaces = request.app[CATALOGUE].workspaces
+    if await workspaces.owner(scope) is None:
+        await _room_for_one_more(request, account)
+    block = await workspaces.add(scope, account, title, index)
+    if block is None:
+        raise ApiError(409, "id_taken", "this id belongs to another workspace")
+    block = block or await _index_of(request, scope, account, _new_id())
+    if title:
+        await _entitle(request, scope, block, title)
+    found = mapping.heap(await _one(request, scope), Role.OWNER.word)
+    return reply(
+        schema.HeapAdded(
+            success=True,
+            id=scope,
+            heap_id=scope,
+            workspace_id=scope,
+            block_id=block,
+            title=found.title,
+            heap=found,
+        )
+    )
+
+
+@ROUTES.get("/api/heap/stats/{heap_id}", access=ACCOUNT, reply=schema.Stats)
+async def stats(request: web.Request) -> web.Response:
+    """Blocks, files, bytes and members of a workspace."""
+    scope = request.match_info["heap_id"]
+    await admit(request, scope, Role.VIEWER)
+    await request.app[CATALOGUE].extracting.catch_up(scope)
+    found = await _one(request, scope)
+    return reply(mapping.stats(found, await request.app[CATALOGUE].workspaces.counts(scope)))
+
+
+@ROUTES.delete("/api/heap/{heap_id}", access=ACCOUNT, replies={200: schema.HeapDeleted, 409: None})
+async def delete(request: web.Request) -> web.Response:
+    """Delete a workspace: its sockets close, and an administrator can restore it for a while."""
+    scope = request.match_info["heap_id"]
+    await admit(request, scope, Role.OWNER)
+    catalogue = request.app[CATALOGUE]
+    if await catalogue.workspaces.is_default(scope):
+        raise ApiError(409, "default_workspace", "an account's default workspace stays")
+    await catalogue.set_deleted(scope, deleted=True)
+    until = time.time() + request.app[DOCUMENTS].settings.workspace_restore_s
+    return reply(_deleted(scope, int(until * 1000)))
+
+
+@ROUTES.post("/api/heap/{heap_id}/restore", access=ADMINISTRATOR, reply=schema.HeapDeleted)
+async def restore(request: web.Request) -> web.Response:
+    """Bring a deleted workspace back, while its time to be restored is not over."""
+    scope = request.match_info["heap_id"]
+    catalogue = request.app[CATALOGUE]
+    since = catalogue.restorable_since()
+    if not is_fit(scope) or not await catalogue.workspaces.is_restorable(scope, since):
+        raise NotFound
+    await catalogue.set_deleted(scope, deleted=False)
+    return reply(_deleted(scope, None))
+
+
+def _deleted(scope: str, until: int | None) -> schema.HeapDeleted:
+    return schema.HeapDeleted(
+        success=True, heap_id=scope, workspace_id=scope, restorable_until=until
+    )
+
+
+async def _one(request: web.Request, scope: str) -> Listed:
+    found = await request.app[CATALOGUE].workspaces.one(scope)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def _index_of(request: web.Request, scope: str, owner: str, wanted: str) -> str:
+    """The root block of a workspace, under a new id where the one that was wanted is taken."""
+    ensure = request.app[CATALOGUE].workspaces.ensure_index
+    return await ensure(scope, owner, wanted) or await ensure(scope, owner, _new_id())
+
+
+async def _entitle(request: web.Request, scope: str, block: str, title: str) -> None:
+    principal = principal_of(request)
+    blocks = request.app[BLOCKS]
+    (found,) = await blocks.find(principal, [DocumentName(scope, block)])
+    if found.block is None or found.block.record.deleted:
+        return
+    await request.app[DOCUMENTS].edit(
+        found.block.record, entitle(title), account=principal.account, device=principal.device
+    )
+    await request.app[FEED].settle(scope)
+
+
+async def _room_for_one_more(request: web.Request, account: str) -> None:
+    most = request.app[DOCUMENTS].settings.workspaces_listed_max
+    last = await request.app[CATALOGUE].workspaces.of(
+        account, shared=False, limit=1, offset=most - 1
+    )
+    if last:
+        raise ApiError(409, "too_many_workspaces", f"an account has {most} workspaces at most")
+
+
+def _new_id() -> str:
+    return make_ulid(int(time.time() * 1000), secrets.token_bytes(10))
+
+
+def _global(text: str) -> str:
+    if not is_global_id(text):
+        raise BadBody("an id is a ULID or a UUID")
+    return text

@@ -1,0 +1,219 @@
+"""Keeps up what readers ask without opening documents: the words, relations and files of blocks.
+
+It follows the change feed, so it does not matter how an edit came in. What was settled is read a
+moment later, so that somebody who types is not read after each letter; whoever asks (`catch_up`)
+has everything read first that was committed before the question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from aiohttp import web
+
+from crdt import projection
+from crdt.document import Document
+from crdt.errors import DocumentBroken, UpdateError
+from crdt.projection import Projection
+from server.batches import groups
+from server.large import rows_of
+from server.pace import Pace
+from server.reading import is_committed
+from server.workers import WorkerDied
+from storage.errors import StorageError
+from storage.extracts import Behind, Extract, Extracts
+from storage.loading import Loaded
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from server.documents import Documents
+    from server.feed import Feed
+    from storage.blocks import Block, Blocks
+    from storage.changes import Settled
+
+log = logging.getLogger("plait.extracts")
+
+PAUSE_S = 1.0
+"""Seconds between two readings of what changed."""
+SCOPES_MAX = 1000
+CHANGES_MAX = 500
+"""Documents that are read between two writes."""
+
+
+class Extracting:
+    """Reads what changed. `read` is also for whoever wants one block's projection as it is now."""
+
+    def __init__(
+        self, feed: Feed, documents: Documents, blocks: Blocks, extracts: Extracts
+    ) -> None:
+        self._feed = feed
+        self._documents = documents
+        self._blocks = blocks
+        self._extracts = extracts
+        self._due: set[str] = set()
+        self._news = asyncio.Event()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._task: asyncio.Task[None] | None = None
+        self._end = feed.listen(self._hear)
+
+    # -- questions ----------------------------------------------------------------------
+
+    async def catch_up(self, scope: str) -> None:
+        """Read everything in a scope that is committed by now. Raises Unavailable."""
+        await self._feed.settle(scope)
+        await self._read_scope(scope)
+
+    async def projection(self, block: Block) -> tuple[Projection, int]:
+        """What a block says now, and the last row of its log of which that speaks.
+
+        Raises Unavailable, LogBroken, UnknownDocument, UpdateError, DocumentBroken or WorkerDied.
+        """
+        found = self._from_memory(block.record.id, block.head, block.size)
+        if found is not None:
+            return found
+        loaded = (await self._blocks.load([block.record.id]))[block.record.id]
+        if not isinstance(loaded, Loaded):
+            raise loaded
+        return await self._from_store(loaded, block.size), loaded.head
+
+    # -- reading ------------------------------------------------------------------------
+
+    def _from_memory(self, document: UUID, head: int, size: int) -> tuple[Projection, int] | None:
+        live = self._documents.peek(document)
+        if live is None or size > self._documents.settings.costly_bytes:
+            return None
+        if not is_committed(live) or live.head < head:
+            return None
+        try:
+            return projection.project(live.room.document), live.head
+        except DocumentBroken:
+            live.perform(live.room.reload([]))
+            return None
+
+    async def _from_store(self, loaded: Loaded, size: int) -> Projection:
+        if size > self._documents.settings.costly_bytes:
+            return await self._documents.workers.run(projection.project_rows, rows_of(loaded))
+        return projection.project(Document.rebuild(rows_of(loaded)))
+
+    async def _read_scope(self, scope: str) -> None:
+        lock = self._locks.get(scope)
+        if lock is None:
+            lock = self._locks[scope] = asyncio.Lock()
+        async with lock:
+            while True:
+                changes = await self._extracts.behind(scope, CHANGES_MAX)
+                if not changes:
+                    return
+                wanted = [c for c in changes if not c.gone and not c.is_fresh and c.kind == "block"]
+                extracts = await self._read(wanted)
+                gone = [change.document for change in changes if change.gone]
+                await self._extracts.write(scope, extracts, gone, changes[-1].stamp)
+                if len(changes) < CHANGES_MAX:
+                    return
+
+    async def _read(self, changes: Sequence[Behind]) -> list[Extract]:
+        found: list[Extract] = []
+        left: list[Behind] = []
+        pace = Pace()
+        for change in changes:
+            await pace.rest()
+            seen = self._from_memory(change.document, change.head, change.size)
+            if seen is None:
+                left.append(change)
+            else:
+                found.append(_extract(change, *seen))
+        for group in groups(left):
+            loaded = await self._blocks.load([change.document for change in group])
+            for change in group:
+                await pace.rest()
+                extract = await self._read_one(change, loaded[change.document])
+                if extract is not None:
+                    found.append(extract)
+        return found
+
+    async def _read_one(self, change: Behind, loaded: object) -> Extract | None:
+        """A document that cannot be read is left out: it must not hold up the others."""
+        if not isinstance(loaded, Loaded):
+            log.warning("a changed block cannot be read: %s", loaded)
+            return None
+        try:
+            seen = await self._from_store(loaded, change.size)
+        except (UpdateError, DocumentBroken, WorkerDied) as error:
+            log.warning("document %s cannot be read: %s", change.document, error)
+            return None
+        return _extract(change, seen, loaded.head)
+
+    # -- in the background --------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to follow the feed; what was settled while nobody did is read first."""
+        self._task = asyncio.get_running_loop().create_task(self._follow(), name="read changes")
+
+    async def stop(self) -> None:
+        """End. What was not read will be, after the next start."""
+        self._end()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def _hear(self, settled: list[Settled]) -> None:
+        self._due.update(one.scope for one in settled)
+        self._news.set()
+
+    async def _follow(self) -> None:
+        is_complete = False
+        while True:
+            try:
+                if not is_complete:
+                    await self._read_left_over()
+                    is_complete = True
+                while self._due:
+                    scope = self._due.pop()
+                    try:
+                        await self._read_scope(scope)
+                    except StorageError:
+                        self._due.add(scope)
+                        raise
+            except StorageError as error:
+                log.warning("changes are read later: %s", error)
+                self._news.set()
+            except Exception:
+                # An outermost loop: a fault in one reading must not end the others.
+                log.exception("changes could not be read")
+            await asyncio.sleep(PAUSE_S)
+            await self._news.wait()
+            self._news.clear()
+
+    async def _read_left_over(self) -> None:
+        """Read the scopes that were settled while nobody followed."""
+        after = ""
+        while True:
+            scopes = await self._extracts.scopes_behind(after, SCOPES_MAX)
+            for scope in scopes:
+                await self._read_scope(scope)
+            if len(scopes) < SCOPES_MAX:
+                return
+            after = scopes[-1]
+
+
+def _extract(change: Behind, seen: Projection, sequence: int) -> Extract:
+    return Extract(
+        document=change.document,
+        lineage=change.lineage,
+        sequence=sequence,
+        title=seen.title,
+        body=seen.text,
+        relations=[(r.kind, r.target, r.label) for r in seen.relations],
+        files=len(seen.files),
+        file_bytes=sum(file.size for file in seen.files),
+    )
+
+
+EXTRACTING = web.AppKey("extracting", Extracting)
