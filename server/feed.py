@@ -55,6 +55,8 @@ class Feed:
         """For each scope the settling that has not begun yet."""
         self._running: dict[str, asyncio.Task[None]] = {}
         self._task: asyncio.Task[None] | None = None
+        self.sweeps = 0
+        """How often the sweeper looked."""
 
     # -- questions ----------------------------------------------------------------------
 
@@ -169,6 +171,7 @@ class Feed:
 
     async def sweep(self) -> None:
         """Settle whatever is dirty, scope by scope; scopes that are being settled are left out."""
+        self.sweeps += 1
         after: tuple[str, UUID] = ("", NOWHERE)
         while True:
             dirty = await self.changes.dirty_anywhere(after, DOCUMENTS_MAX)
