@@ -51,12 +51,17 @@ def credential(request: web.Request, *, query: bool) -> tuple[str | None, str | 
 
 def _admission(realtime: Realtime, remote: str) -> None:
     """Refuse a handshake while the server is full, draining, or one address has too many."""
-    settings = realtime.settings
     if realtime.draining:
         raise Busy("the server is restarting")
     if not realtime.handshake_fits():
         realtime.metrics.refuse("handshakes-full")
         raise Busy("too many connections at once", 1)
+    _has_room(realtime, remote)
+
+
+def _has_room(realtime: Realtime, remote: str) -> None:
+    """Asked twice: many may have come while this one's token was looked at."""
+    settings = realtime.settings
     if len(realtime.connections) >= settings.connections_max:
         realtime.metrics.refuse("connections-full")
         raise Busy("too many connections")
@@ -75,6 +80,7 @@ async def hocuspocus(request: web.Request) -> web.StreamResponse:
     # A URL ends up in logs; providers of this protocol have a frame for the token.
     token, subprotocol = credential(request, query=False)
     principal = await realtime.identify.from_token(token) if token else None
+    _has_room(realtime, remote)
     connection = HocuspocusConnection(
         realtime,
         upgrade.transport_of(request),
@@ -125,10 +131,11 @@ async def _enter(
     record, role = await realtime.rights.open_document(
         principal, name, create=dialect is YConnection
     )
-    # While an HTTP answer can still say that there is no room for one more room.
+    # While an HTTP answer can still say that there is no room for one more.
+    _has_room(realtime, remote)
     realtime.documents.room(record)
     transport = upgrade.transport_of(request)
     connection = dialect(realtime, transport, remote, principal, can_write=role >= Role.EDITOR)
-    taken = upgrade.take_over(request, key, subprotocol, connection)
+    # First: a client's first frame may have come right behind its handshake.
     connection.enter(record)
-    return taken
+    return upgrade.take_over(request, key, subprotocol, connection)

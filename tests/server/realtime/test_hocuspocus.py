@@ -167,8 +167,8 @@ async def test_the_tokens_document_is_the_only_one_it_opens(ada: Guest) -> None:
 
 async def test_a_token_of_the_handshake_serves_documents_without_one(ada: Guest) -> None:
     """Provider 2 without a token sends step 1 first; v3 and v4 then send an empty token."""
-    for headers, path in ((ada.bearer, "/ws"), ({}, f"/ws?token={ada.token}")):
-        socket = await ada.hocuspocus(path, headers=headers)
+    for options in ({"headers": ada.bearer}, {"protocols": [f"plait-{ada.token}"]}):
+        socket = await ada.hocuspocus("/ws", **options)
         silent = await socket.session(name_of()).sync()
         empty = socket.session(name_of())
         await empty.show("")
@@ -180,9 +180,19 @@ async def test_a_token_of_the_handshake_serves_documents_without_one(ada: Guest)
 async def test_a_bad_token_at_the_handshake_is_refused_there(ada: Guest) -> None:
     """401 before anything is opened."""
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-        await ada.hocuspocus("/ws?token=nonsense")
+        await ada.hocuspocus("/ws", headers={"Authorization": "Bearer nonsense"})
 
     assert refused.value.status == 401
+
+
+async def test_a_token_in_the_url_of_the_bare_path_counts_for_nothing(ada: Guest) -> None:
+    """URLs end up in logs; this dialect has a frame for the token."""
+    socket = await ada.hocuspocus(f"/ws?token={ada.token}")
+    session = socket.session(name_of())
+
+    await session.show("")
+
+    assert await session.denied() == "permission-denied"
 
 
 async def test_two_sessions_of_one_name_on_one_socket(ada: Guest) -> None:
