@@ -121,12 +121,15 @@ def markdown(bench: "Bench") -> str:
         row = comparisons[0].row
         out.append(f"## {row.title}\n\n`{name}`, {row.unit.replace('_', ' ')}\n\n{HEAD}"
                    + "\n".join(map(line, comparisons)) + "\n")  # fmt: skip
+        said_already: dict[str, None] = {}
         for comparison in comparisons:
             kind = KINDS[comparison.against.peer]
-            out.append(f"- Plait, {kind.dialect}: {said(comparison.ours)}")
-            if comparison.ours_async is not None:
-                out.append(f"- the same, synchronous_commit=off: {said(comparison.ours_async)}")
-            out.append(f"- {kind.title}: {said(comparison.peer)}")
+            said_already[f"- Plait, {kind.dialect}: {said(comparison.ours)}"] = None
+            if (relaxed := comparison.ours_async) is not None:
+                told = f"- Plait, {kind.dialect}, synchronous_commit=off: {said(relaxed)}"
+                said_already[told] = None
+            said_already[f"- {kind.title}: {said(comparison.peer)}"] = None
+        out += said_already
         out.append("")
     if bench.kills:
         out.append("## kill -9 while typing\n")
