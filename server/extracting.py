@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -60,7 +60,7 @@ class Extracting:
         self._news = asyncio.Event()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._task: asyncio.Task[None] | None = None
-        self._end = feed.listen(self._hear)
+        self._end: Callable[[], None] | None = None
 
     # -- questions ----------------------------------------------------------------------
 
@@ -153,11 +153,14 @@ class Extracting:
 
     def start(self) -> None:
         """Begin to follow the feed; what was settled while nobody did is read first."""
+        self._end = self._feed.listen(self._hear)
         self._task = asyncio.get_running_loop().create_task(self._follow(), name="read changes")
 
     async def stop(self) -> None:
         """End. What was not read will be, after the next start."""
-        self._end()
+        if self._end is not None:
+            self._end()
+            self._end = None
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -59,21 +59,18 @@ SELECT first, last, at, authors, device, encoding, data FROM sized
 WHERE place <= $3 AND (bytes <= $4 OR place = 1) ORDER BY last DESC
 """
 _AT = """
-SELECT max(last) FROM (
-    (SELECT sequence AS last FROM updates WHERE document = $1 AND at <= $2 AND data <> ''
+SELECT last, at FROM (
+    (SELECT sequence AS last, at FROM updates WHERE document = $1 AND {0} <= $2 AND data <> ''
      ORDER BY sequence DESC LIMIT 1)
     UNION ALL
-    (SELECT last FROM history WHERE document = $1 AND at <= $2 ORDER BY last DESC LIMIT 1)
-) versions
-"""
-_WHEN = """
-SELECT at FROM (
-    (SELECT at, sequence AS last FROM updates WHERE document = $1 AND sequence <= $2
-     ORDER BY sequence DESC LIMIT 1)
+    (SELECT last, at FROM history WHERE document = $1 AND {1} <= $2 ORDER BY last DESC LIMIT 1)
     UNION ALL
-    (SELECT at, last FROM history WHERE document = $1 AND last <= $2 ORDER BY last DESC LIMIT 1)
+    (SELECT sequence, at FROM named_versions WHERE document = $1 AND {0} <= $2
+     ORDER BY sequence DESC LIMIT 1)
 ) versions ORDER BY last DESC LIMIT 1
 """
+_BY_TIME = _AT.format("at", "at")
+_BY_SEQUENCE = _AT.format("sequence", "last")
 _FIRST = """
 SELECT least((SELECT min(sequence) FROM updates WHERE document = $1 AND data <> ''),
              (SELECT min(first) FROM history WHERE document = $1))
@@ -132,17 +129,15 @@ class Versions:
         with reaching():
             return await self.pool.fetchval(_LAST, document) or 0
 
-    async def at(self, document: UUID, moment: datetime) -> int | None:
-        """The last version that was written by then; None where the document is younger."""
-        with reaching():
-            found: int | None = await self.pool.fetchval(_AT, document, moment)
-        return found
+    async def at(self, document: UUID, point: datetime | int) -> tuple[int, datetime] | None:
+        """The last version of a time, or up to a sequence: its sequence, and when it was written.
 
-    async def written_at(self, document: UUID, sequence: int) -> datetime | None:
-        """When the version after `sequence`, or the one that stands for it, was written."""
+        Inside a merged stretch that is the version before it. None: the document is younger.
+        """
+        sql = _BY_SEQUENCE if isinstance(point, int) else _BY_TIME
         with reaching():
-            found: datetime | None = await self.pool.fetchval(_WHEN, document, sequence)
-        return found
+            row = await self.pool.fetchrow(sql, document, point)
+        return None if row is None else (row["last"], row["at"])
 
     async def named(self, document: UUID) -> list[Named]:
         """The named versions, newest first."""

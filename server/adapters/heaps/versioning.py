@@ -45,17 +45,13 @@ class Versioning:
 
     async def find(self, block: Block, point: schema.Point) -> At:
         """The version that a request means. Raises NotFound where the block is younger."""
-        document = block.record.id
-        sequence: int | None = await self._versions.last(document)
-        if point.sequence is not None:
-            sequence = min(point.sequence, sequence or 0)
-        elif point.at is not None:
+        moment: datetime | int = point.sequence or 1 << 62
+        if point.sequence is None and point.at is not None:
             moment = datetime.fromtimestamp(point.at / 1000, UTC)
-            sequence = await self._versions.at(document, moment)
-        written_at = await self._versions.written_at(document, sequence or 0)
-        if not sequence or written_at is None:
+        found = await self._versions.at(block.record.id, moment)
+        if found is None:
             raise NotFound
-        return At(sequence, written_at)
+        return At(*found)
 
     async def read(self, block: Block, at: At) -> tuple[Projection, bytes]:
         """What a version says, and the whole of it as one update."""
