@@ -5,27 +5,25 @@ editors see it as somebody's typing and what others wrote meanwhile is merged wi
 the trash is not content: it stays as it is.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from difflib import SequenceMatcher
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pycrdt
 
-from crdt.blocks import META
+from crdt.blocks import META, Change
+from crdt.differing import length_of, steps, text_steps
 from crdt.document import Document
 from crdt.trees import (
     ArrayTree,
     ElementTree,
     FragmentTree,
     MapTree,
+    Run,
     TextTree,
     get_root,
     read,
     read_roots,
 )
-
-COMPARED_MAX: Final = 250_000
-"""Pairs of elements compared to find the smallest edit; beyond, one stretch is replaced."""
 
 _KEPT: Final = {"deletedAt", "deleted_at", "permanentlyDeletedAt", "permanently_deleted_at"}
 _EMPTY: Final = {"xml": FragmentTree(()), "text": TextTree(()), "map": MapTree({})}
@@ -36,52 +34,28 @@ _KINDS: Final[dict[Any, str]] = {
     ArrayTree: "array",
 }
 
-Step = tuple[int, int, int, int]
 
-
-def restoration(version: Document) -> Callable[["pycrdt.Doc[Any]"], None]:
+def restoration(version: Document) -> Change:
     """The change that makes a document like `version`. Raises UpdateError (nested too deeply).
 
     So does the change, before it wrote anything.
     """
-    wanted = version._replica.look(_roots)  # noqa: SLF001  (a reader of the same package)
-    return lambda doc: _Restoring(doc).run(wanted)
+    return restoration_of(version._replica.look(_roots))  # noqa: SLF001  (of the same package)
+
+
+def restoration_of(roots: dict[str, Any]) -> Change:
+    """The change that makes a document hold these roots, as `roots_of_rows` reads them."""
+    return lambda doc: _Restoring(doc).run(roots)
+
+
+def roots_of_rows(rows: list[bytes]) -> dict[str, Any]:
+    """The roots of a version from its rows; for a helper process. Raises as `restoration`."""
+    return Document.rebuild(rows)._replica.look(_roots)  # noqa: SLF001
 
 
 def _roots(doc: "pycrdt.Doc[Any]") -> dict[str, Any]:
     transaction: Any = doc._txn  # noqa: SLF001
     return read_roots(doc._doc, transaction._txn)  # noqa: SLF001
-
-
-def steps(old: Sequence[Any], new: Sequence[Any]) -> Iterator[Step]:
-    """Stretches (from, to) of `old` to replace by stretches of `new`, last first."""
-    start, most = 0, min(len(old), len(new))
-    while start < most and old[start] == new[start]:
-        start += 1
-    end = 0
-    while end < most - start and old[-1 - end] == new[-1 - end]:
-        end += 1
-    left, right = old[start : len(old) - end], new[start : len(new) - end]
-    if not left and not right:
-        return
-    if len(left) * len(right) > COMPARED_MAX or not left or not right:
-        yield start, start + len(left), start, start + len(right)
-        return
-    keys: list[Any] = []
-    ours, theirs = ([_number(keys, item) for item in side] for side in (left, right))
-    matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
-    for kind, a, b, c, d in reversed(matcher.get_opcodes()):
-        if kind != "equal":
-            yield start + a, start + b, start + c, start + d
-
-
-def _number(known: list[Any], item: Any) -> int:  # noqa: ANN401
-    """A number for each distinct value: trees cannot be hashed."""
-    try:
-        return known.index(item)
-    except ValueError:
-        known.append(item)
-        return len(known) - 1
 
 
 class _Restoring:
@@ -115,7 +89,7 @@ class _Restoring:
         """Make a shared type, which holds `old`, hold `new`; both are trees of one kind."""
         match new:
             case TextTree():
-                self._make_text(shared, old.units, new.units)
+                self._make_text(shared, old.runs, new.runs)
             case FragmentTree():
                 self._make_children(shared, old.children, new.children)
             case ElementTree():
@@ -128,21 +102,20 @@ class _Restoring:
 
     # -- text ---------------------------------------------------------------------------
 
-    def _make_text(self, text: Any, old: tuple[Any, ...], new: tuple[Any, ...]) -> None:  # noqa: ANN401
-        transaction = self._transaction
-        for a, b, c, d in steps(old, new):
-            at = _length(old[:a])
-            gone = _length(old[a:b])
+    def _make_text(self, text: Any, old: tuple[Run, ...], new: tuple[Run, ...]) -> None:  # noqa: ANN401
+        for at, gone, runs in text_steps(old, new):
             if gone:
-                text.remove_range(transaction, at, gone)
-            for piece, formats in _runs(new[c:d]):
-                attributes = dict(formats)
-                if isinstance(piece, str):
-                    text.insert(transaction, at, piece, iter(attributes.items()))
-                    at += len(piece.encode())
-                else:
-                    self._embed(text, at, piece, attributes)
-                    at += 1
+                text.remove_range(self._transaction, at, gone)
+            self._insert_runs(text, at, runs)
+
+    def _insert_runs(self, text: Any, at: int, runs: Sequence[Run]) -> None:  # noqa: ANN401
+        for piece, formats in runs:
+            attributes = dict(formats)
+            if isinstance(piece, str):
+                text.insert(self._transaction, at, piece, iter(attributes.items()))
+            else:
+                self._embed(text, at, piece, attributes)
+            at += length_of([(piece, formats)])
 
     def _embed(self, text: Any, at: int, value: Any, formats: dict[str, Any]) -> None:  # noqa: ANN401
         transaction = self._transaction
@@ -246,25 +219,3 @@ def _alike(old: Any, new: Any) -> bool:  # noqa: ANN401
     if isinstance(old, ElementTree) and isinstance(new, ElementTree):
         return old.tag == new.tag
     return isinstance(old, TextTree) and isinstance(new, TextTree)
-
-
-def _length(units: tuple[Any, ...]) -> int:
-    """What units measure in a text of pycrdt: bytes of UTF-8, one for an embedded value."""
-    return sum(len(piece.encode()) if isinstance(piece, str) else 1 for piece, _ in units)
-
-
-def _runs(units: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:
-    """Neighbouring letters with the same formats as one text."""
-    letters: list[str] = []
-    formats: Any = ()
-    for piece, own in units:
-        if letters and (not isinstance(piece, str) or own != formats):
-            yield "".join(letters), formats
-            letters = []
-        if isinstance(piece, str):
-            letters.append(piece)
-            formats = own
-        else:
-            yield piece, own
-    if letters:
-        yield "".join(letters), formats

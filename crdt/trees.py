@@ -21,14 +21,14 @@ from crdt.shapes import Reader
 DEPTH_MAX: Final = 100
 
 Formats = tuple[tuple[str, Any], ...]
-Unit = tuple[Any, Formats]
-"""One character, or one embedded value, and its formats."""
+Run = tuple[Any, Formats]
+"""A stretch of text, or one embedded value, and its formats."""
 
 
 class TextTree(msgspec.Struct, frozen=True):
-    """A text (`is_xml`: one inside XML) as units."""
+    """A text (`is_xml`: one inside XML) as runs; neighbours differ in their formats."""
 
-    units: tuple[Unit, ...]
+    runs: tuple[Run, ...]
     is_xml: bool = False
 
 
@@ -90,8 +90,8 @@ def read(shared: Any, transaction: Any, depth: int = 0) -> Any:  # noqa: ANN401
     value: Any = shared  # What matches below knows less of the binding's types than is there.
     match shared:
         case _XmlText() | _Text():
-            units = tuple(_units(value, transaction, depth))
-            return TextTree(units, is_xml=isinstance(value, _XmlText))
+            runs = tuple(_runs(value, transaction, depth))
+            return TextTree(runs, is_xml=isinstance(value, _XmlText))
         case _Element():
             return ElementTree(
                 value.tag() or "",
@@ -121,14 +121,20 @@ def _children(parent: Any, transaction: Any, depth: int) -> tuple[Any, ...]:  # 
     return tuple(read(child, transaction, depth + 1) for child in parent.children(transaction))
 
 
-def _units(text: Any, transaction: Any, depth: int) -> Iterator[Unit]:  # noqa: ANN401
-    for piece, formats in text.diff(transaction):
-        kept: Formats = tuple(sorted((formats or {}).items(), key=lambda item: item[0]))
+def _runs(text: Any, transaction: Any, depth: int) -> Iterator[Run]:  # noqa: ANN401
+    letters = ""
+    formats: Formats = ()
+    for piece, given in text.diff(transaction):
+        own: Formats = tuple(sorted((given or {}).items(), key=lambda item: item[0]))
+        if letters and (own != formats or not isinstance(piece, str)):
+            yield letters, formats
+            letters = ""
         if isinstance(piece, str):
-            for letter in piece:
-                yield letter, kept
+            letters, formats = letters + piece, own
         else:
-            yield read(piece, transaction, depth + 1), kept
+            yield read(piece, transaction, depth + 1), own
+    if letters:
+        yield letters, formats
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

@@ -1,5 +1,6 @@
 """Restoring a version: the document says again what it said, by edits that merge with others'."""
 
+import pickle
 import random
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from crdt.document import Document
 from crdt.errors import UpdateError
-from crdt.restoring import restoration, steps
+from crdt.restoring import restoration, restoration_of, roots_of_rows
 from crdt.trees import read_roots
 
 NAMES = ("content_v0", "notes", "data", "list")
@@ -103,7 +104,7 @@ def test_a_restore_is_a_forward_edit(seed: int, before: int, after: int) -> None
         offline.apply_turn([made])
 
     assert roots_of(document) == roots_of(offline)
-    assert "MINE" in "".join(piece for piece, _ in roots_of(document)["notes"].units)
+    assert "MINE" in "".join(piece for piece, _ in roots_of(document)["notes"].runs)
     assert roots_of(document)["data"].entries["offline"] == 1.0
 
 
@@ -152,14 +153,29 @@ def test_a_nest_too_deep_is_refused_before_anything_is_written() -> None:
     assert document.encode() == before
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("", "a"), ("abc", "abc"), ("abcd", "xbcy"), ("aaa", "aa"), ("a" * 900, "b" * 900)],
-)
-def test_steps_turn_one_sequence_into_the_other(old: str, new: str) -> None:
-    """Applied in their order, last first."""
-    letters = list(old)
-    for a, b, c, d in steps(old, new):
-        letters[a:b] = new[c:d]
+def test_a_large_text_is_restored_at_once() -> None:
+    """Two megabytes of it, where a word in the middle changed, and where all of it did."""
+    document = Document(client_id=3)
+    document.edit(lambda doc: doc.get("notes", type=pycrdt.Text).insert(0, "naïve " * 300_000))
+    version = Document.rebuild([document.encode()])
+    document.edit(lambda doc: doc.get("notes", type=pycrdt.Text).__delitem__(slice(700, 707)))
+    one_word = document.edit(restoration(version))
+    document.edit(lambda doc: doc.get("notes", type=pycrdt.Text).clear())
+    document.edit(lambda doc: doc.get("notes", type=pycrdt.Text).insert(0, "other " * 300_000))
+    document.edit(restoration(version))
 
-    assert "".join(letters) == new
+    assert one_word is not None
+    assert len(one_word) < 60
+    assert roots_of(document) == roots_of(version)
+
+
+def test_a_version_can_be_read_apart_from_its_restoring() -> None:
+    """Large ones are read in another process."""
+    document = scribbled(5, 12)
+    rows = [document.encode()]
+    scribbled(6, 12, document)
+    roots = pickle.loads(pickle.dumps(roots_of_rows(rows)))
+
+    document.edit(restoration_of(roots))
+
+    assert roots_of(document) == roots_of(Document.rebuild(rows))

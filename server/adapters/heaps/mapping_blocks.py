@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from crdt.differing import steps
 from crdt.projection import TAG, Projection
 from crdt.projection import Relation as Said
-from crdt.restoring import steps
 from server.adapters.heaps import schema_blocks as schema
 from server.adapters.heaps.mapping_heaps import milliseconds
 from storage.blocks import Block

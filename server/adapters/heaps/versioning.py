@@ -9,7 +9,7 @@ import msgspec
 
 from crdt.document import Document
 from crdt.projection import Projection, project
-from crdt.restoring import restoration
+from crdt.restoring import restoration_of, roots_of_rows
 from server.adapters.heaps import mapping_blocks as mapping
 from server.adapters.heaps import schema_blocks as schema
 from server.catalogue import CATALOGUE
@@ -90,7 +90,14 @@ class Versioning:
         Raises what `Documents.edit` raises, and UpdateError for a document nested too deeply.
         """
         rows = await self._rows(block, at)
-        change = restoration(Document.rebuild(rows))
+        if sum(map(len, rows)) > self._documents.settings.costly_bytes:
+            try:
+                roots = await self._documents.workers.run(roots_of_rows, rows)
+            except WorkerDied:
+                raise Busy("the version is too large to be restored") from None
+        else:
+            roots = roots_of_rows(rows)
+        change = restoration_of(roots)
         await self._documents.edit(
             block.record, change, account=principal.account, device=principal.device
         )
