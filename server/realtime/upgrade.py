@@ -95,6 +95,8 @@ def take_over(
     if not transport.is_reading():
         transport.resume_reading()
     if tail.data:
+        # What answers these bytes at once must not overtake the handshake's own answer.
+        connection.outbox.flush(connection.clock())
         connection.data_received(tail.data)
     return Taken()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,8 +20,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 _KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 
 
-async def shake_hands(guest: Guest, path: str, *headers: bytes, key: bytes = _KEY) -> bytes:
-    """The head of the answer to a handshake that is written byte for byte."""
+async def shake_hands(
+    guest: Guest, path: str, *headers: bytes, key: bytes = _KEY, behind: bytes = b""
+) -> bytes:
+    """The head of the answer to a handshake, written byte for byte with `behind` behind it."""
     place = urlsplit(guest.url)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
     lines = [
@@ -32,7 +35,7 @@ async def shake_hands(guest: Guest, path: str, *headers: bytes, key: bytes = _KE
         b"Sec-WebSocket-Key: " + key,
         *headers,
     ]
-    writer.write(b"\r\n".join(lines) + b"\r\n\r\n")
+    writer.write(b"\r\n".join(lines) + b"\r\n\r\n" + behind)
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
     writer.close()
     return head
@@ -104,3 +107,38 @@ async def test_deadlines_of_sessions_that_ended_are_forgotten(serve: Serve) -> N
 
     assert running.metrics.joins == 600
     assert kept < 1100
+
+
+@pytest.mark.parametrize(
+    "frame", [b"\x89\x81\0\0\0\0p", b"\x81\x81\0\0\0\0x", b"\x88\x82\0\0\0\0\x03\xe8"]
+)
+@pytest.mark.parametrize("path", ["/ws", "/ws/behind"])
+async def test_nothing_overtakes_the_answer_to_the_handshake(
+    ada: Guest, path: str, frame: bytes
+) -> None:
+    """A frame in the segment of the handshake is answered behind the 101."""
+    authorization = b"Authorization: Bearer " + ada.token.encode()
+    head = await shake_hands(ada, path, authorization, behind=frame)
+
+    assert head.startswith(b"HTTP/1.1 101 ")
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        pytest.param([wire.update(b"junk"), *[wire.update(b"\0\0")] * 500], 4400, id="malformed"),
+        pytest.param([bytes(20 << 20)], 1009, id="too-big"),
+    ],
+)
+async def test_the_close_code_arrives_while_the_peer_still_sends(
+    ada: Guest, frames: list[bytes], code: int
+) -> None:
+    """A peer in the middle of sending learns why it was closed, so that it does not come back."""
+    client = await ada.y("talks")
+    await client.sync()
+
+    with contextlib.suppress(ConnectionError):
+        for frame in frames:
+            await client.send(frame)
+
+    assert await client.closed() == code
