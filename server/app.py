@@ -122,7 +122,12 @@ class Server:
         settings, stack = self.settings, self._stack
         metrics = Metrics()
         flusher = Flusher(
-            dsn, compact_rows=settings.compact_rows, compact_bytes=settings.compact_bytes
+            dsn,
+            compact_rows=settings.compact_rows,
+            compact_bytes=settings.compact_bytes,
+            rows_max=settings.commit_rows_max,
+            bytes_max=settings.commit_bytes_max,
+            lock_ms=settings.commit_lock_ms,
         )
         metrics.flusher = flusher
         await flusher.start()

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -27,6 +26,7 @@ from server.errors import Busy
 from server.live import ROW_BYTES, LiveRoom
 from server.member import Member
 from server.opening import Opening
+from server.tasks import Tasks
 from storage.log import Stored
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Documents:
         self.compact = compact
         self.opening = Opening(self)
         self._rooms: dict[UUID, LiveRoom] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks = Tasks()
         self._ticking: set[LiveRoom] = set()
         metrics.gauge("rooms", "Rooms in memory", lambda: len(self._rooms))
         metrics.gauge(
@@ -91,7 +91,7 @@ class Documents:
         live = self._rooms.get(record.id)
         if live is None:
             live = self.empty_room(record)
-            self.spawn(self.opening.load(live), f"load {record.id}")
+            self.tasks.spawn(self.opening.load(live), f"load {record.id}")
         return live
 
     def peek(self, document: UUID) -> LiveRoom | None:
@@ -267,7 +267,7 @@ class Documents:
         """Expire presence and drop rooms that nobody needs; called about once a second."""
         for live in list(self._rooms.values()):
             if live.room.sessions:
-                live.tell(Ticked())
+                live.tick()
             elif live.inbox or not live.room.idle or not live.is_live or live.idle_since is None:
                 live.idle_since = now
             elif now - live.idle_since > self.settings.room_idle_s:
@@ -277,9 +277,7 @@ class Documents:
 
     async def close(self) -> None:
         """Wait for what is under way; every batch is the flusher's business by now."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.tasks.close()
 
     def is_current(self, live: LiveRoom) -> bool:
         """Whether this is the document's room, and not one that was given up."""
@@ -290,17 +288,6 @@ class Documents:
         successor = self._rooms.get(live.record.id)
         if successor is not None and successor is not live:
             self.opening.catch_up(successor, outcome.last)
-
-    def spawn(self, work: Coroutine[None, None, None], name: str) -> None:
-        """Run something that nobody awaits; a failure is logged."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._finished, name))
-
-    def _finished(self, name: str, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("%s failed", name, exc_info=error)
 
 
 DOCUMENTS = web.AppKey("documents", Documents)

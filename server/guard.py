@@ -6,7 +6,6 @@ of the document's workspace or the account's credentials moved, and when the tok
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import itertools
 import logging
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from auth.errors import AuthError
 from auth.principal import Role
+from server.tasks import Tasks
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Guard:
         self._posts: dict[Member, _Post] = {}
         self._expiries: list[tuple[float, int, Member]] = []
         self._order = itertools.count()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def watch(self, member: Member, record: DocumentRecord, principal: Principal) -> None:
         """Guard a session from its join on."""
@@ -88,9 +88,7 @@ class Guard:
         self._rights.seen(scope, rights_version)
 
     def _changed(self, post: _Post) -> None:
-        task = asyncio.get_running_loop().create_task(self._recheck(post), name="recheck rights")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(self._recheck(post), "recheck rights")
 
     async def _recheck(self, post: _Post) -> None:
         try:

@@ -6,6 +6,7 @@ of the loop waits in `inbox`; `turn` hands it over whole (server/outbox.py says 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 ROW_BYTES = 512
 """What an unsaved update takes in memory beside its bytes: a keystroke has 20 bytes."""
+log = logging.getLogger("plait.documents")
+
 _BUSY_ROWS = 64
 """Rows waiting for the store from which on acknowledgements wait for a frame to leave with."""
 
@@ -125,6 +128,14 @@ class LiveRoom:
         if inbox:
             self.inbox = []
             self.perform(self.room.handle(TurnEnded(inbox), now))
+
+    def tick(self) -> None:
+        """Time passed; a fault of ours over it costs this room only."""
+        try:
+            self.tell(events.Ticked())
+        except Exception:
+            log.exception("document %s is given up", self.record.id)
+            self.failed()
 
     def failed(self) -> None:
         """A fault of our own: refuse this room, keep the process."""

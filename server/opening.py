@@ -70,13 +70,13 @@ class Opening:
 
     def reload(self, live: LiveRoom) -> None:
         """The document in memory broke: build it again from the log."""
-        self._documents.spawn(self.load(live), f"reload {live.record.id}")
+        self._documents.tasks.spawn(self.load(live), f"reload {live.record.id}")
 
     def catch_up(self, live: LiveRoom, last: int) -> None:
         """Somebody else wrote up to `last`: read what this room has not seen."""
         live.expected = max(live.expected, last)
         if live.is_live:
-            self._documents.spawn(self._catch_up(live, last), f"catch up {live.record.id}")
+            self._documents.tasks.spawn(self._catch_up(live, last), f"catch up {live.record.id}")
 
     async def _catch_up(self, live: LiveRoom, last: int) -> None:
         documents = self._documents
@@ -124,7 +124,7 @@ class Opening:
         author = session.account if session is not None else None
         device = getattr(session, "device", None)
         work = documents.store.quarantine_update(live.record.id, update, reason, author, device)
-        documents.spawn(work, f"quarantine {live.record.id}")
+        documents.tasks.spawn(work, f"quarantine {live.record.id}")
 
 
 def _find_poison(rows: list[tuple[int, bytes]]) -> list[tuple[int, str]]:

@@ -129,7 +129,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     # -- asyncio ----------------------------------------------------------------------
 
-    def data_received(self, data: bytes) -> None:  # noqa: C901, PLR0912 - a call per frame costs
+    def data_received(self, data: bytes) -> None:  # noqa: C901 - a call per frame costs
         """Parse every whole frame; keep the rest without copying it again and again."""
         self.received_at = self.clock()
         if self._have or self.stalled:
@@ -167,16 +167,14 @@ class WebSocketProtocol(asyncio.Protocol):
                 self._frame(head, unmask(data, body, stop, data[body - 4 : body]))
             at = stop
         if at < end and not self.closing:
-            if self._is_stalled():
-                self._keep(data[at:], 0)
-                return
-            if end - at > 1 and not self._acceptable(data[at], data[at + 1], data[at + 1] & 127):
-                return
-            self._keep(data[at:], 6)
+            self._keep_tail(data[at:])
 
-    def _is_stalled(self) -> bool:
-        # Asked anew: `message` may have changed it while the bytes were parsed.
-        return self.stalled
+    def _keep_tail(self, rest: bytes) -> None:
+        """Keep what is no whole frame head yet, or waits because the connection is stalled."""
+        if self.stalled:
+            self._keep(rest, 0)
+        elif len(rest) == 1 or self._acceptable(rest[0], rest[1], rest[1] & 127):
+            self._keep(rest, 6)
 
     def go_on(self) -> None:
         """Handle what arrived while the connection was `stalled`."""

@@ -19,13 +19,14 @@ from typing import TypeVar
 from crdt import structure
 from crdt.bounds import Bounds
 from crdt.errors import UpdateError
+from server.errors import Busy
 
 log = logging.getLogger("plait.workers")
 
 T = TypeVar("T")
 
 
-class WorkerDied(Exception):
+class WorkerDied(Busy):
     """The helper process died over this piece of work, or was stopped for taking too long."""
 
 

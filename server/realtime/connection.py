@@ -14,6 +14,7 @@ from crdt.bounds import Bounds
 from crdt.errors import UpdateError
 from crdt.events import CHECKED
 from server.outbox import Outbox
+from server.tasks import Tasks
 from server.websocket import WebSocketProtocol, encode_close
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Realtime:
     pending: dict[str, int] = field(default_factory=dict)
     """Connections of each address that have not opened a document yet."""
     draining: bool = False
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    tasks: Tasks = field(default_factory=Tasks)
     _second: int = 0
     _handshakes: int = 0
 
@@ -96,18 +97,6 @@ class Realtime:
             self._second, self._handshakes = second, 0
         self._handshakes += 1
         return self._handshakes <= self.settings.handshakes_per_s_max
-
-    def spawn(self, work: object, name: str) -> asyncio.Task[None]:
-        """Run a coroutine that nobody awaits; it is kept alive and its failure is logged."""
-        task: asyncio.Task[None] = asyncio.create_task(work, name=name)  # type: ignore[arg-type]
-        self.tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self.tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("background task %s failed", task.get_name(), exc_info=task.exception())
 
 
 REALTIME = web.AppKey("realtime", Realtime)
@@ -281,7 +270,7 @@ class Connection(WebSocketProtocol):
         """Decode a costly update in a helper process; nothing is read meanwhile, order holds."""
         self.stalled = True
         self.hold("inspection", on=True)
-        self.realtime.spawn(self._inspected(member, kind, data, body), "inspect update")
+        self.realtime.tasks.spawn(self._inspected(member, kind, data, body), "inspect update")
 
     async def _inspected(self, member: Member, kind: int, data: bytes, body: bytes) -> None:
         try:

@@ -128,7 +128,7 @@ class HocuspocusConnection(Connection):
                 live.put(member, kind, data, body)
         elif kind == wire.AUTH_TOKEN:
             assert isinstance(data, wire.AuthToken)
-            self.realtime.spawn(self._renew(member, data), "renew token")
+            self.realtime.tasks.spawn(self._renew(member, data), "renew token")
         elif kind == wire.CLOSE:
             self.detach(member)
         elif kind in (
@@ -161,13 +161,13 @@ class HocuspocusConnection(Connection):
             assert isinstance(data, wire.AuthToken)
             if waiting.task is None:
                 work = self._admit(address, prefix, data, waiting)
-                waiting.task = self.realtime.spawn(work, "admit document")
+                waiting.task = self.realtime.tasks.spawn(work, "admit document")
             return
         self._set_by(waiting, kind, payload[at:])
         if waiting.task is None and self.handshake is not None and kind in SYNC_KINDS:
             # Provider 2 sends no token frame when it has none; the handshake's one counts.
             work = self._admit(address, prefix, None, waiting)
-            waiting.task = self.realtime.spawn(work, "admit document")
+            waiting.task = self.realtime.tasks.spawn(work, "admit document")
 
     def _set_by(self, waiting: _Waiting, kind: int, body: bytes) -> None:
         waiting.frames.append((kind, body))

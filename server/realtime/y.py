@@ -162,7 +162,7 @@ class YConnection(Connection):
         """Handle what came behind the message that was looked at: in its frame, then later."""
         self.stalled = False
         self._take_rest()
-        if not self._is_stalled():
+        if not self.stalled:
             super().go_on()
 
     @staticmethod
