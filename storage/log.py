@@ -47,9 +47,14 @@ class Flusher:
         connect_s_max: float = 5.0,
         answer_s_max: float = 5.0,
         stalled_s: float = 1.0,
+        rows_max: int = FAST_ROWS_MAX,
+        bytes_max: int = FAST_BYTES_MAX,
+        lock_ms: int = LOCK_MS,
     ) -> None:
         """Make one; `start` starts it.
 
+        `rows_max`, `bytes_max`: what a commit of the fast lane takes; `lock_ms`: how long it waits
+        for one document's head before it goes on without that document;
         `answer_s_max`: how long a commit may take before its connection is given up;
         `stalled_s`: how long before `failing` says so.
         """
@@ -69,14 +74,14 @@ class Flusher:
             set_aside=self._set_aside,
         )
 
-        def link(name: str, lock_ms: int) -> Link:
-            return Link(dsn, name=name, lock_ms=lock_ms, connect_s_max=connect_s_max)
+        def link(name: str, wait_ms: int) -> Link:
+            return Link(dsn, name=name, lock_ms=wait_ms, connect_s_max=connect_s_max)
 
         self._fast = Lane(
-            link("fast", LOCK_MS), terms, rows_max=FAST_ROWS_MAX, bytes_max=FAST_BYTES_MAX
+            link("fast", lock_ms), terms, rows_max=rows_max, bytes_max=bytes_max
         )
         self._large = Lane(
-            link("large", LOCK_MS), terms, rows_max=LARGE_ROWS_MAX, bytes_max=LARGE_BYTES_MAX
+            link("large", lock_ms), terms, rows_max=LARGE_ROWS_MAX, bytes_max=LARGE_BYTES_MAX
         )
         self._side = Lane(
             link("side", SIDE_LOCK_MS),
