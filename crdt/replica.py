@@ -25,6 +25,8 @@ class Replica:
         self._raw: Any = self._doc._doc  # noqa: SLF001  (a third of the public call's price)
         self._state: bytes | None = EMPTY_STATE
         self._broken: str | None = None
+        self.stirred = False
+        """Whether something failed that may have waited."""
 
     @property
     def broken(self) -> bool:
@@ -47,12 +49,15 @@ class Replica:
             raise UpdateError("malformed") from None
 
     def transact(
-        self, updates: Sequence[bytes], *, observe: bool
+        self, updates: Sequence[bytes], *, observe: bool, waiting: bool
     ) -> tuple[list[UpdateError | None], bytes | None, bytes]:
         """Apply each in one transaction.
 
         Answers for each None or its refusal, what was new in all of them, and the state vector.
         What was new is only known where `observe` asks for it, since that costs 2 us.
+
+        Where updates are `waiting` inside, one that fails may not be the one that is applied: then
+        nothing is refused, and `stirred` tells that those that wait must be looked through.
         """
         self.check_usable()
         raw = self._raw
@@ -68,10 +73,13 @@ class Replica:
                     raw.apply_update(transaction, update)
                 except ValueError:  # It cannot be decoded, so nothing of it was applied.
                     results[index] = UpdateError("malformed")
-                except RuntimeError:  # It cannot be integrated: is any of it applied?
-                    if not _is_untouched(update, raw.get_state(transaction)):
+                except RuntimeError:  # Something cannot be integrated.
+                    if waiting:
+                        self.stirred = True
+                    elif _is_untouched(update, raw.get_state(transaction)):
+                        results[index] = UpdateError("malformed")
+                    else:
                         raise
-                    results[index] = UpdateError("malformed")
             index = None
             transaction.commit()
             self._state = state = raw.get_state(transaction)
@@ -144,8 +152,7 @@ class Replica:
 def _is_untouched(update: bytes, state: bytes) -> bool:
     """Whether a failed update left nothing behind: its only struct is not there.
 
-    pycrdt stops at the first struct that it cannot integrate. With several of them some may be in;
-    and if the only one is in, what failed is another update that waited for it.
+    pycrdt stops at the first struct that it cannot integrate. With several of them some may be in.
     """
     if not update.startswith(_ONE_STRUCT):
         return False
