@@ -57,7 +57,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(document: Document) -> Facts:
     """The facts of a block. Raises DocumentBroken."""
-    title, meta = document._replica.look(_read)  # noqa: SLF001  (a reader of the same package)
+    title, meta = document.look(_read)
     state = document.state_vector()
     deletions: bytes | None = document.diff(state)
     if deletions is not None and len(deletions) > DELETE_ONLY_BYTES_MAX:
