@@ -46,9 +46,16 @@ class Workers:
         self._memory_bytes = memory_bytes
         self._timeout_s = timeout_s
         self._pool: ProcessPoolExecutor | None = None
+        self._free = asyncio.Semaphore(processes)
+        """Work waits here, not in the pool: there its time would run while other work is done,
+        and it would die with a helper that somebody else's update killed."""
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """The function's result; raises what it raised, or WorkerDied."""
+        async with self._free:
+            return await self._run(function, *arguments)
+
+    async def _run(self, function: Callable[..., T], *arguments: object) -> T:
         loop = asyncio.get_running_loop()
         pool = self._pool
         if pool is None:
@@ -67,6 +74,8 @@ class Workers:
         except TimeoutError as error:
             self._replace(pool)
             raise WorkerDied("a helper process took too long") from error
+        except MemoryError as error:
+            raise WorkerDied("a helper process ran out of memory") from error
 
     async def check(self, update: bytes, bounds: Bounds) -> None:
         """`structure.check` in a helper: an update that is made to kill the decoder kills that.

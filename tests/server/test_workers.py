@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -52,6 +53,32 @@ async def test_a_helper_that_dies_is_replaced(workers: Workers) -> None:
     """A crash is told to its caller alone; the next piece of work has a new helper."""
     with pytest.raises(WorkerDied):
         await workers.run(die)
+
+    assert await workers.run(abs, -3) == 3
+
+
+async def test_waiting_for_a_helper_does_not_count_as_work() -> None:
+    """Work behind other work is done, however long that takes, and outlives what is given up."""
+    workers = Workers(processes=1, memory_bytes=1 << 30, timeout_s=1.5)
+    try:
+        await workers.run(abs, -1)
+        outcomes = await asyncio.gather(
+            workers.run(time.sleep, 1),
+            workers.run(time.sleep, 60),
+            workers.run(die),
+            workers.run(abs, -3),
+            return_exceptions=True,
+        )
+    finally:
+        workers.close()
+
+    assert [type(outcome) for outcome in outcomes] == [type(None), WorkerDied, WorkerDied, int]
+
+
+async def test_work_that_needs_too_much_memory_is_given_up(workers: Workers) -> None:
+    """A helper that may not have more memory fails at that piece of work alone."""
+    with pytest.raises(WorkerDied):
+        await workers.run(bytes, 2 << 30)
 
     assert await workers.run(abs, -3) == 3
 
