@@ -41,6 +41,8 @@ ROW_BYTES = 512
 """What an unsaved update takes in memory beside its bytes: a keystroke has 20 bytes."""
 log = logging.getLogger("plait.documents")
 
+_PACED_MAX = 12
+"""Messages for which the turn of a crowded room is not held up any longer."""
 _BUSY_ROWS = 64
 """Rows waiting for the store from which on acknowledgements wait for a frame to leave with."""
 
@@ -97,8 +99,10 @@ class LiveRoom:
         self.inbox.append((session, kind, payload, body))
         if not self.dirty:
             self.dirty = True
-            if self.not_before and self._turns.wait(self, self.not_before):
-                return
+            if not (self.not_before and self._turns.wait(self, self.not_before)):
+                self.not_before = 0.0
+                self._turns.room(self)
+        elif self.not_before and len(self.inbox) == _PACED_MAX:
             self.not_before = 0.0
             self._turns.room(self)
 

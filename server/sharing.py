@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 _CROWD = 32
 """Readers from which on a room paces its turns."""
-_PACE_S, _PACE_S_MAX = 10e-6, 5e-3
+_PACE_S, _PACE_S_MAX = 40e-6, 5e-3
 """A turn of a crowded room is followed by this pause per reader (and this at most): what arrives in
-it shares one write per reader and one commit. A single keystroke never waits; without the pause a
-fast typist's frames come in small groups, and each group costs a write per reader."""
+it shares one write per reader and one commit. A single keystroke never waits, nor does a dozen
+(`LiveRoom.put`); without the pause each of 300 updates a second costs a write per reader."""
 
 
 def broadcast(live: LiveRoom, turns: Turns, effect: Broadcast) -> int:
