@@ -192,6 +192,8 @@ class Room:
         session, kind, payload, _ = item
         if session.left and kind in (wire.AWARENESS, wire.STEP1, wire.QUERY_AWARENESS, JOIN):
             return  # It went while the document was loading: its updates count, nothing else.
+        if kind in (wire.STEP1, wire.QUERY_AWARENESS) and not turn.is_first(session, kind):
+            return
         if kind == wire.AWARENESS:
             self._hear(session, payload, turn, now)
         elif kind == wire.STEP1:

@@ -30,7 +30,7 @@ Shared = list[tuple[Session | None, bytes]]
 class Turn:
     """What one turn has gathered so far."""
 
-    __slots__ = ("acks", "applying", "counted", "effects", "presence", "room", "rows")
+    __slots__ = ("_asked", "acks", "applying", "counted", "effects", "presence", "room", "rows")
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -42,6 +42,19 @@ class Turn:
         """What is given to the document at this moment: the suspects if it breaks."""
         self.counted = True
         """Whether the step 2 that is being handled is to be answered."""
+        self._asked: set[tuple[Session, int]] = set()
+
+    def is_first(self, session: Session, kind: int) -> bool:
+        """Whether a session asks this for the first time in this turn: one answer does for all.
+
+        A question has four bytes and an answer the whole document; a segment full of questions
+        would otherwise be answered with gigabytes before the outbox can say that it is full.
+        """
+        question = (session, kind)
+        if question in self._asked:
+            return False
+        self._asked.add(question)
+        return True
 
     # -- update frames -----------------------------------------------------------------
 

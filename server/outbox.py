@@ -48,6 +48,7 @@ class Outbox:
         "late",
         "sent_at",
         "transport",
+        "waiting",
     )
 
     def __init__(self, transport: asyncio.Transport, bytes_max: int, now: float) -> None:
@@ -58,7 +59,20 @@ class Outbox:
         self.late = False
         self.blocked = False
         self.blocked_at = 0.0
+        """Since when the peer has taken nothing."""
+        self.waiting = 0
+        """Bytes that waited for it when that was last looked at."""
         self.sent_at = now
+
+    def is_stuck(self, now: float, stuck_s: float) -> bool:
+        """Whether the peer has taken nothing for so long; a slow line that moves is not stuck."""
+        if not self.blocked:
+            return False
+        waiting = self.transport.get_write_buffer_size()
+        if waiting < self.waiting:
+            self.blocked_at = now
+        self.waiting = waiting
+        return now - self.blocked_at > stuck_s
 
     def flush(self, now: float) -> int:
         """Write what waits in one call; returns its bytes. A reader over its bound is cut off."""

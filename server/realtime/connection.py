@@ -101,6 +101,8 @@ class Realtime:
 
 REALTIME = web.AppKey("realtime", Realtime)
 
+LOOK_EVERY = 5
+"""Each connection is looked at once in this many sweeps, so that a sweep stays short."""
 LINGER_S = 3.0
 """How long a peer that was told to go may take to end the connection."""
 
@@ -159,6 +161,7 @@ class Connection(WebSocketProtocol):
         realtime.connections.add(self)
         realtime.metrics.connections += 1
         if not authenticated:
+            self.frame_bytes_max = min(self.frame_bytes_max, realtime.settings.preauth_bytes_max)
             self._pending = True
             realtime.pending[self.remote] = realtime.pending_of(self.remote) + 1
 
@@ -166,6 +169,7 @@ class Connection(WebSocketProtocol):
         """A document was opened: the connection no longer counts against its address."""
         if self._pending:
             self._pending = False
+            self.frame_bytes_max = self.realtime.bounds.frame_bytes_max
             left = self.realtime.pending_of(self.remote) - 1
             if left > 0:
                 self.realtime.pending[self.remote] = left
@@ -194,7 +198,7 @@ class Connection(WebSocketProtocol):
         """Called every few seconds: cut stuck readers and dead peers, soothe silent clients."""
         settings = self.realtime.settings
         outbox = self.outbox
-        if outbox.blocked and now - outbox.blocked_at > settings.outbox_stuck_s:
+        if outbox.is_stuck(now, settings.outbox_stuck_s):
             # A heartbeat does not free a blocked sender; only aborting the transport does.
             self.realtime.metrics.aborted += 1
             self.transport.abort()
@@ -204,7 +208,9 @@ class Connection(WebSocketProtocol):
             self.close(TIMEOUT, "silent")
         elif silent > settings.idle_s / 2:
             self.ping()
-        if not outbox.blocked and now - outbox.sent_at > settings.keepalive_s - settings.sweep_s:
+        # As if the next look were as late as it can be.
+        due_s = settings.keepalive_s - LOOK_EVERY * settings.sweep_s
+        if not outbox.blocked and now - outbox.sent_at > due_s:
             frame = self.keepalive_frame()
             if frame is not None:
                 self.realtime.metrics.keepalives += 1
@@ -243,6 +249,7 @@ class Connection(WebSocketProtocol):
         if not outbox.blocked:
             outbox.blocked = True
             outbox.blocked_at = self.clock()
+            outbox.waiting = 0
             self.hold("outbox", on=True)
 
     def resume_writing(self) -> None:

@@ -7,15 +7,12 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from server.realtime.connection import RESTART
+from server.realtime.connection import LOOK_EVERY, RESTART
 
 if TYPE_CHECKING:
     from server.realtime.connection import Connection, Realtime
 
 log = logging.getLogger("plait.realtime")
-
-_SLICES = 5
-"""Each connection is looked at once in this many sweeps, so that a sweep stays short."""
 
 
 class Sweeper:
@@ -52,9 +49,9 @@ class Sweeper:
         now = realtime.turns.clock()
         realtime.documents.sweep(now)
         realtime.documents.guard.sweep()
-        self._round = (self._round + 1) % _SLICES
+        self._round = (self._round + 1) % LOOK_EVERY
         for connection in list(realtime.connections):
-            if connection.outbox.blocked or id(connection) // 64 % _SLICES == self._round:
+            if connection.outbox.blocked or id(connection) // 64 % LOOK_EVERY == self._round:
                 connection.check_alive(now)
 
 

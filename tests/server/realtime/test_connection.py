@@ -1,0 +1,251 @@
+"""Any socket: heard or let go, bounded in what it holds, told why it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from itertools import pairwise
+from uuid import uuid4
+
+import pytest
+
+from crdt import wire
+from crdt.awareness import Entry, encode
+from server.realtime.connection import MALFORMED, TIMEOUT
+from tests.clients import YClient, becomes
+from tests.inside import Guest, Inside
+from tests.server.realtime.conftest import Serve
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+KIB, MIB = 1 << 10, 1 << 20
+
+
+def name_of() -> str:
+    """A document's name that nobody used before."""
+    return f"doc-{uuid4().hex[:8]}"
+
+
+# -- too much ---------------------------------------------------------------------------
+
+
+async def send_on(client: YClient, data: bytes) -> None:
+    """Send although the server has stopped listening."""
+    try:
+        await client.send(data)
+    except ConnectionError:
+        return
+
+
+async def test_a_frame_over_its_bound_closes_with_1009(ada: Guest) -> None:
+    """The sender hears it although it is still sending; else it would come back and send again."""
+    for client in (await ada.y(name_of()), await ada.hocuspocus()):
+        sending = asyncio.create_task(send_on(client, bytes(17 * MIB)))
+
+        assert await client.closed() == 1009
+        await sending
+
+
+async def test_the_reason_reaches_a_peer_that_is_still_sending(ada: Guest) -> None:
+    """A close code that is lost to a reset would be a reconnect, and the same again."""
+    for _ in range(5):
+        client = await (await ada.y(name_of())).sync()
+        frames = [wire.update(client.replica.insert("x" * 1000)) for _ in range(300)]
+        frames.insert(10, b"\x00\x07")
+
+        await asyncio.gather(*(send_on(client, frame) for frame in frames))
+
+        assert await client.closed() == MALFORMED
+
+
+async def test_nothing_large_is_kept_for_a_peer_that_is_not_let_in(serve: Serve) -> None:
+    """Before a document is open a frame may have preauth_bytes_max; after that frame_bytes_max."""
+    inside = await serve(preauth_bytes_max=100 * KIB)
+    async with inside.visitor() as guest:
+        stranger = await guest.hocuspocus()
+        await stranger.send(bytes(200 * KIB))
+        assert await stranger.closed() == 1009
+
+        session = await guest.open("a")
+        await session.write("x" * 200 * KIB)
+        await session.settled(2)
+
+
+# -- alive ------------------------------------------------------------------------------
+
+
+async def test_a_silent_socket_hears_something_within_the_keepalive(serve: Serve) -> None:
+    """An empty awareness frame on every dialect, again and again, and nobody is closed."""
+    inside = await serve(keepalive_s=0.5, sweep_s=0.02, idle_s=30)
+    async with inside.visitor() as guest:
+        y, session = await (await guest.y("a")).sync(), await guest.open("a")
+        sweet = await (await guest.sweet("a", await guest.document_token("a"))).sync()
+        for client in (y, session, sweet):
+            await client.until(lambda c=client: len(c.payloads(wire.AWARENESS)) >= 3, 0.5 * 3 + 1)
+            assert set(client.payloads(wire.AWARENESS)) == {b"\x00"}
+
+
+async def test_the_keepalive_is_never_later_than_its_setting(serve: Serve) -> None:
+    """Providers drop a server that is silent for 30 s: no two frames are further apart."""
+    inside = await serve(keepalive_s=1.0, sweep_s=0.1, idle_s=30)
+    async with inside.visitor() as guest:
+        clients = [await (await guest.y(f"a{n}")).sync() for n in range(10)]
+        heard = {client: [time.monotonic()] for client in clients}
+        for client in clients:
+            client.on_frame = lambda _, c=client: heard[c].append(time.monotonic())  # type: ignore[method-assign]
+        await asyncio.sleep(3)
+
+    gaps = [b - a for times in heard.values() for a, b in pairwise(times)]
+    assert len(gaps) >= 20
+    assert max(gaps) < 1.0 + 0.15  # The event loop of a busy machine comes on top.
+
+
+async def test_a_dead_peer_is_let_go_and_a_silent_one_is_not(serve: Serve) -> None:
+    """Pings are answered by whoever is alive; who answers nothing is closed with 4408."""
+    inside = await serve(idle_s=0.6, keepalive_s=0.3, sweep_s=0.02)
+    async with inside.visitor() as guest:
+        alive = await (await guest.y("a")).sync()
+        dead = await guest.y("a", autoping=False)
+
+        assert await dead.closed() == TIMEOUT
+        await alive.sync()
+        assert alive.code is None
+
+
+# -- slow readers -----------------------------------------------------------------------
+
+
+class Stubborn:
+    """A socket that joins and then reads nothing until it is told to."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    async def join(cls, guest: Guest, name: str) -> Stubborn:
+        """Do the handshake by hand and ask for the document."""
+        port = int(guest.url.rsplit(":", 1)[1])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        step1 = wire.step1(b"\x00")
+        writer.write(
+            f"GET /ws/{name}?token={guest.token} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+            + bytes([0x82, 0x80 | len(step1), 0, 0, 0, 0])
+            + step1
+        )
+        await reader.readuntil(b"\r\n\r\n")
+        return cls(reader, writer)
+
+    async def frames(self, within_s: float) -> list[bytes]:
+        """Read on until nothing more comes for a moment; the payloads."""
+        found = []
+        try:
+            while True:
+                async with asyncio.timeout(within_s):
+                    _, size = await self.reader.readexactly(2)
+                    if size > 125:
+                        size = int.from_bytes(
+                            await self.reader.readexactly(2 if size == 126 else 8), "big"
+                        )
+                    found.append(await self.reader.readexactly(size))
+        except (TimeoutError, asyncio.IncompleteReadError, ConnectionError):
+            return found
+
+    async def close(self) -> None:
+        """Go."""
+        self.writer.transport.abort()
+        await asyncio.gather(self.writer.wait_closed(), return_exceptions=True)
+
+
+async def blocked(inside: Inside, guest: Guest, name: str, mib: int) -> tuple[Stubborn, YClient]:
+    """A reader that stopped reading while a writer sent so much, all stored."""
+    slow = await Stubborn.join(guest, name)
+    writer = await (await guest.y(name)).sync()
+    for _ in range(mib * 4):
+        await writer.stored(await writer.write("x" * 250 * KIB))
+        await writer.send(wire.update(writer.replica.delete(0, 250 * KIB)))
+    await becomes(lambda: inside.metrics.fell_behind > 0)
+    return slow, writer
+
+
+async def test_a_slow_reader_catches_up_with_one_difference(serve: Serve) -> None:
+    """What it missed comes as one update when it reads again, far smaller than what was sent."""
+    inside = await serve(outbox_stuck_s=60)
+    async with inside.visitor() as guest:
+        slow, writer = await blocked(inside, guest, "a", 24)
+        await writer.stored(await writer.write("the end"))
+
+        frames = await slow.frames(1.0)
+        await slow.close()
+
+    assert b"the end" in frames[-1]
+    assert sum(map(len, frames)) < 12 * MIB
+    assert inside.metrics.caught_up >= 1
+
+
+async def test_a_reader_that_takes_nothing_is_cut_off(serve: Serve) -> None:
+    """After outbox_stuck_s; everybody else goes on."""
+    inside = await serve(outbox_stuck_s=0.5, sweep_s=0.02)
+    async with inside.visitor() as guest:
+        slow, writer = await blocked(inside, guest, "a", 16)
+        await becomes(lambda: inside.metrics.aborted == 1, 5)
+        await writer.stored(await writer.write("fine"))
+        await slow.close()
+
+    assert len(inside.realtime.connections) <= 1
+
+
+async def test_a_reader_on_a_slow_line_is_not_cut_off(serve: Serve) -> None:
+    """A large first sync that takes longer than outbox_stuck_s, but moves, is let through."""
+    inside = await serve(outbox_stuck_s=0.6, sweep_s=0.02)
+    async with inside.visitor() as guest:
+        writer = await (await guest.y("large")).sync()
+        for _ in range(6):
+            await writer.stored(await writer.write("x" * 2 * MIB))
+        slow = await Stubborn.join(guest, "large")
+        started = time.monotonic()
+        got = 0
+        while got < 12 * MIB:
+            got += len(await slow.reader.readexactly(256 * KIB))
+            await asyncio.sleep(0.05)
+        await slow.close()
+
+    assert time.monotonic() - started > 3 * 0.6
+    assert inside.metrics.aborted == 0
+
+
+# -- floods -----------------------------------------------------------------------------
+
+
+async def test_a_flood_of_questions_in_one_segment_is_answered_once(serve: Serve) -> None:
+    """Thousands of step 1 in 20 kB would otherwise be thousands of copies of the document."""
+    inside = await serve()
+    async with inside.visitor() as guest:
+        writer = await (await guest.y("a")).sync()
+        await writer.stored(await writer.write("x" * 200_000))
+        flooder = await (await guest.y("a")).sync()
+        sent = inside.realtime.turns.bytes_out
+
+        await flooder.send(wire.step1(b"\x00") * 2000)
+        await flooder.sync()
+
+        assert inside.realtime.turns.bytes_out - sent < 5 * MIB
+
+
+async def test_a_flood_of_questions_for_presence_is_answered_once(serve: Serve) -> None:
+    """Likewise for awareness: a question of one byte, an answer of many."""
+    inside = await serve()
+    async with inside.visitor() as guest:
+        writer = await (await guest.y("a")).sync()
+        state = b'"' + b"x" * 10_000 + b'"'
+        await writer.send(wire.awareness(encode([Entry(n, 1, state) for n in range(1, 30)])))
+        flooder = await (await guest.y("a")).sync()
+        await flooder.until(lambda: flooder.payloads(wire.AWARENESS))
+
+        sent = inside.realtime.turns.bytes_out
+
+        await flooder.send(wire.query_awareness() * 3000)
+        await flooder.sync()
+
+        assert inside.realtime.turns.bytes_out - sent < 5 * MIB
