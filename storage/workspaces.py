@@ -81,18 +81,17 @@ CASE $2 WHEN 'live' THEN b.trashed_at IS NULL WHEN 'trashed' THEN b.trashed_at I
         WHEN 'files' THEN b.trashed_at IS NULL AND t.files > 0 ELSE true END
 """
 _FROM = f"""
-FROM documents d JOIN heads h ON h.document = d.id
+FROM changes c JOIN documents d ON d.id = c.document
+JOIN heads h ON h.document = d.id
 LEFT JOIN blocks b ON b.document = d.id
 LEFT JOIN block_texts t ON t.document = d.id
-LEFT JOIN changes c ON c.scope = d.scope AND c.document = d.id AND c.collection = ''
-    AND c.record = ''
-WHERE d.scope = $1 AND d.deleted_at IS NULL AND b.removed_at IS NULL AND {_WHICH}
+WHERE c.scope = $1 AND c.collection = '' AND d.deleted_at IS NULL AND b.removed_at IS NULL AND {_WHICH}
 """
 _CONTENTS = f"""
 SELECT d.name, d.kind, coalesce(b.title, '') AS title, d.sync_version, d.created_at,
-       coalesce(c.stamp, 0) AS stamp, b.trashed_at, h.log_bytes + h.snapshot_bytes AS size,
+       c.stamp, b.trashed_at, h.log_bytes + h.snapshot_bytes AS size,
        coalesce(t.files, 0) AS files
-{_FROM} ORDER BY stamp DESC, d.id LIMIT $3 OFFSET $4
+{_FROM} ORDER BY c.stamp DESC LIMIT $3 OFFSET $4
 """
 _COUNT = f"SELECT count(*) {_FROM}"
 _COUNTS = """
