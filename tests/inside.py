@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Any
 import asyncpg
 from aiohttp import web
 
+from auth.principal import Role
+from auth.tokens import SKEW_S
 from server.app import Server
 from server.documents import DOCUMENTS, Documents
 from server.metrics import METRICS, Metrics
@@ -116,6 +119,34 @@ class Guest(Visitor):
     def workspace(self) -> str:
         """The default workspace's id."""
         return self.person.workspace
+
+    def ending_token(self, in_s: float) -> str:
+        """An access token of the same login that stops holding in so many seconds (whole ones)."""
+        tokens = self.inside.realtime.tokens
+        family = tokens.verify(self.token, time.time()).fam
+        assert family is not None
+        return tokens.mint_access(
+            account=self.account,
+            family=family,
+            now=time.time() + in_s - SKEW_S - 60,
+            lifetime_s=60,
+            random_bytes=os.urandom(16),
+        )
+
+    async def ending_document_token(self, name: str, in_s: float, role: Role = Role.EDITOR) -> str:
+        """A document token that stops holding in so many seconds."""
+        await self.post("/doc/new", json={"docId": name})
+        record = await self.inside.record(self, name)
+        return self.inside.realtime.tokens.mint_document(
+            account=self.account,
+            document=record.id,
+            scope=record.scope,
+            name=record.name,
+            role=role,
+            now=time.time() + in_s - SKEW_S - 60,
+            lifetime_s=60,
+            random_bytes=os.urandom(16),
+        )
 
     async def document_token(self, name: str, authorization: str = "full", **more: Any) -> str:
         """A token for one document, which is made if it is new."""

@@ -87,7 +87,9 @@ async def new(request: web.Request) -> web.Response:
     """Make a document in the caller's default workspace, or find it there."""
     body = await read_body(request, NewDocument)
     now_ms = int(time.time() * 1000)
-    doc_id = body.doc_id or make_ulid(now_ms, secrets.token_bytes(10))
+    doc_id = body.doc_id
+    if doc_id is None:
+        doc_id = make_ulid(now_ms, secrets.token_bytes(10))
     if not _DOC_ID.fullmatch(doc_id):
         raise BadBody("docId must be 1 to 256 letters, digits, - and _")
     try:
