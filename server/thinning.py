@@ -7,10 +7,11 @@ import contextlib
 import logging
 from datetime import UTC, datetime
 
+from crdt.errors import CrdtError
 from server.settings import Settings
 from server.workers import WorkerDied, Workers
 from storage import history
-from storage.errors import StorageError
+from storage.errors import LogBroken, StorageError
 from storage.pool import Pool
 
 log = logging.getLogger("plait.history")
@@ -40,12 +41,19 @@ class Thinning:
                 await self._task
 
     async def look(self, now: datetime) -> int:
-        """Thin what is due at `now`; answers how many rows went. Raises StorageError."""
+        """Thin what is due at `now`; answers how many rows went. Raises Unavailable.
+
+        A document that cannot be thinned is passed over: it stays the first that is due, and must
+        not keep all others from it.
+        """
         gone = 0
         for document in await history.due(self._pool, now):
-            gone += await history.thin(
-                self._pool, document, now, self._retention, self._workers.run
-            )
+            try:
+                gone += await history.thin(
+                    self._pool, document, now, self._retention, self._workers.run
+                )
+            except (LogBroken, CrdtError, WorkerDied) as error:
+                log.warning("the history of document %s is thinned later: %s", document, error)
         return gone
 
     async def _run(self) -> None:
@@ -53,7 +61,7 @@ class Thinning:
             await asyncio.sleep(self._every_s)
             try:
                 await self.look(datetime.now(UTC))
-            except (StorageError, WorkerDied) as error:
+            except StorageError as error:
                 log.warning("history is thinned later: %s", error)
             except Exception:
                 # An outermost loop: the next look must come whatever this one met.

@@ -60,3 +60,21 @@ async def test_what_is_not_due_is_not_looked_at_again(
     await thinning.look(NOW + timedelta(days=3))
 
     assert await thinning.look(NOW + timedelta(days=3)) == 0
+
+
+async def test_a_history_that_cannot_be_read_does_not_keep_others_from_thinning(
+    pool: Pool, database: str, workers: Workers, tmp_path: Path
+) -> None:
+    """It is the first that is due, at each look; the ones behind it are thinned all the same."""
+    broken, whole = (await paper(pool)).id, (await paper(pool)).id
+    for document in (broken, whole):
+        rows = [row(d, "a", NOW.timestamp() - n) for n, d in enumerate(typing("0123456789"))]
+        await write(database, document, *rows)
+        await Compactor(pool).compact(document)
+    await pool.execute("UPDATE updates SET data = 'no update' WHERE document = $1", broken)
+    thinning = Thinning(pool, workers, Settings(data=tmp_path))
+
+    await thinning.look(NOW + timedelta(days=3))
+
+    assert len(await versions(pool, broken)) == 10
+    assert len(await versions(pool, whole)) < 10
