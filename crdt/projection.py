@@ -168,5 +168,5 @@ def _files(files: dict[str, Any]) -> Iterator[File]:
         seen.add(match[1].lower())
         about = files[key]
         said = about.get("file_size", about.get("size")) if isinstance(about, dict) else None
-        size = int(match[2]) if match[2] else said if isinstance(said, int) and said > 0 else 0
+        size = int(match[2]) if match[2] else said if type(said) is int and said > 0 else 0
         yield File(key=key, hash=match[1].lower(), size=size, about=about)

@@ -46,6 +46,10 @@ CHANGES_MAX = 500
 """Documents that are read between two writes."""
 
 
+_FILE_BYTES_MAX = 10**15
+"""What the files of one block can measure; peers write any number."""
+
+
 class Extracting:
     """Reads what changed. `read` is also for whoever wants one block's projection as it is now."""
 
@@ -215,7 +219,7 @@ def _extract(change: Behind, seen: Projection, sequence: int) -> Extract:
         body=seen.text,
         relations=[(r.kind, r.target, r.label) for r in seen.relations],
         files=len(seen.files),
-        file_bytes=sum(file.size for file in seen.files),
+        file_bytes=min(sum(file.size for file in seen.files), _FILE_BYTES_MAX),
     )
 
 

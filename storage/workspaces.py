@@ -14,6 +14,7 @@ import msgspec
 from crdt.ids import is_global_id
 from storage.documents import global_form, make_id
 from storage.errors import reaching
+from storage.extracts import storable
 from storage.pool import Pool, transaction
 
 
@@ -85,7 +86,8 @@ FROM changes c JOIN documents d ON d.id = c.document
 JOIN heads h ON h.document = d.id
 LEFT JOIN blocks b ON b.document = d.id
 LEFT JOIN block_texts t ON t.document = d.id
-WHERE c.scope = $1 AND c.collection = '' AND d.deleted_at IS NULL AND b.removed_at IS NULL AND {_WHICH}
+WHERE c.scope = $1 AND c.collection = '' AND d.deleted_at IS NULL AND b.removed_at IS NULL
+  AND {_WHICH}
 """
 _CONTENTS = f"""
 SELECT d.name, d.kind, coalesce(b.title, '') AS title, d.sync_version, d.created_at,
@@ -99,7 +101,7 @@ SELECT count(*) FILTER (WHERE b.trashed_at IS NULL) AS blocks,
        count(*) FILTER (WHERE b.trashed_at IS NOT NULL) AS trashed,
        coalesce(sum(h.log_bytes + h.snapshot_bytes), 0)::bigint AS bytes,
        coalesce(sum(t.files), 0)::bigint AS files,
-       coalesce(sum(t.file_bytes), 0)::bigint AS file_bytes,
+       least(coalesce(sum(t.file_bytes), 0), 9e15)::bigint AS file_bytes,
        (SELECT count(*) FROM members WHERE scope = $1) AS members
 FROM documents d JOIN heads h ON h.document = d.id
 LEFT JOIN blocks b ON b.document = d.id
@@ -205,7 +207,7 @@ class Workspaces:
         """
         with reaching():
             async with transaction(self._pool) as connection:
-                made = await connection.fetchval(_ADD, scope, owner, title)
+                made = await connection.fetchval(_ADD, scope, owner, storable(title))
                 if made is None:
                     known = await connection.fetchrow(_OF, scope)
                     if known is None or known["owner"] != owner or known["deleted"]:

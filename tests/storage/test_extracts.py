@@ -78,7 +78,12 @@ async def test_any_text_can_be_kept(pool: Pool, database: str) -> None:
     record = await block(pool, database, "a")
     chance = random.Random(1)
     many = " ".join(chr(chance.randrange(0x4E00, 0x9FFF)) * 2 + str(n) for n in range(60_000))
-    for sequence, body in enumerate(["a\0b", many, "x" * 3_000_000, "😀" * 100_000], 1):
+    hyphens = "-".join(f"{n:x}z" for n in range(100_000))
+    broken = " ".join(hyphens[n : n + 1500] for n in range(0, len(hyphens), 1500))
+    places = " ".join(f"http://h{n}.com/{n}/x" for n in range(40_000))
+    letters = " ".join(chr(n) for n in range(0x100, 0xD7FF)) + " "
+    bodies = ["a\0b", many, "x" * 3_000_000, "😀" * 100_000, hyphens, broken, places, letters * 3]
+    for sequence, body in enumerate(bodies, 1):
         await keep(
             pool, extract(record, body, sequence, title="t\0", relations=[("k\0", "t\0", "")])
         )

@@ -180,3 +180,22 @@ async def test_a_foreign_block_is_404_and_a_viewer_reads(
 async def test_backlinks_are_bounded(ada: Guest, body: dict[str, Any]) -> None:
     """What is out of bounds is 400."""
     await ask(ada, f"/api/block/{ada.workspace}", 400, **body)
+
+
+async def test_a_nest_is_shown_as_far_as_it_goes(ada: Guest) -> None:
+    """What is deeper is left out and said; a restore of it is refused with 400, never 500."""
+    device = Device(ada)
+    block = device.write("x")
+    mine = device.blocks[block]
+
+    def nest() -> None:
+        here: Any = mine.doc.get("content_v0", type=pycrdt.XmlFragment)
+        for _ in range(200):
+            here = here.children.append(pycrdt.XmlElement("div"))
+
+    mine.edit(nest)
+    await device.push(block)
+
+    assert (await ask(ada, f"/api/block/{block}"))["truncated"] is True
+    await ask(ada, f"/api/block_restore/{block}", 400, sequence=1)
+    await ask(ada, f"/api/block_diff/{block}", **{"from": {"sequence": 1}})

@@ -149,6 +149,24 @@ async def test_a_workspace_must_be_named_and_ones_own(ada: Guest, bob: Guest) ->
     await call(bob, "DELETE", f"/api/heap/{heap}", 404)
 
 
+async def test_whatever_peers_write_is_counted(ada: Guest) -> None:
+    """Sizes beyond any number of ours, and titles that no database holds."""
+    heap = await made(ada, "a\u0000b")
+    device = Device(ada, heap)
+    for sizes in ([9 * 10**14] * 3, [2**62, 2**62], [True, -5, 1e300, "x"]):
+        block = device.write("")
+        files = {f"{n:064x}": {"file_size": size} for n, size in enumerate(sizes)}
+        mine = device.blocks[block]
+        mine.edit(lambda mine=mine, f=files: mine.doc.get("files_v0", type=pycrdt.Map).update(f))
+        odd = mine.doc.get("\u0000", type=pycrdt.Map)
+        mine.edit(lambda odd=odd: odd.update({"\u0000": "\u0000"}))
+        await device.push(block)
+        await ask(ada, f"/api/block/{block}")
+
+    stats = await call(ada, "GET", f"/api/heap/stats/{heap}")
+    assert (stats["files"], stats["file_bytes"]) == (9, 10**15)
+
+
 @pytest.mark.parametrize("body", [{"limit": 0}, {"limit": 1001}, {"offset": -1}, {"type": "x"}])
 async def test_lists_are_bounded(ada: Guest, body: dict[str, Any]) -> None:
     """What is out of bounds is 400."""
