@@ -107,6 +107,9 @@ class Logins:
             account, device = await self._register(key, attempt)
         else:
             account, device = login.account, login.device
+        if not account.is_admin and code_fits(self._keyring.signing, attempt.setup_code):
+            # Who came without the code at first would wait for ever: nobody is there to approve.
+            account = await self._accounts.crown(account.id) or account
         if account.state == "pending":
             raise ApprovalRequired
         if account.state != "active":

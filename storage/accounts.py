@@ -97,6 +97,11 @@ _APPROVE = """
 UPDATE accounts SET state = 'active', auth_version = auth_version + 1
 WHERE id = $1 AND state = 'pending'
 """
+_CROWN = """
+UPDATE accounts SET state = 'active', is_admin = true, auth_version = auth_version + 1
+WHERE id = $1 AND state <> 'disabled' AND NOT EXISTS (SELECT FROM accounts WHERE is_admin)
+RETURNING *
+"""
 _ENABLE = """
 UPDATE accounts SET state = 'active', auth_version = auth_version + 1
 WHERE id = $1 AND state = 'disabled'
@@ -179,6 +184,14 @@ class Accounts:
     async def approve(self, account: str) -> bool:
         """Let a pending account in; False when there is none of that id."""
         return await self._changes(_APPROVE, account)
+
+    async def crown(self, account: str) -> Account | None:
+        """Make an account the first administrator; None when there is one already."""
+        with reaching():
+            async with transaction(self._pool) as connection:
+                await connection.fetch("SELECT FROM administration FOR UPDATE")
+                row = await connection.fetchrow(_CROWN, account)
+        return None if row is None else _account(row)
 
     async def enable(self, account: str) -> bool:
         """Open a disabled account again; its people have to log in anew."""

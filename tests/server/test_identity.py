@@ -6,7 +6,7 @@ import pytest
 
 from auth.registration import setup_code
 from server.identity import Identity
-from server.settings import Settings
+from server.settings import Mode, Settings
 from storage.documents import Documents
 from storage.pool import Pool
 from tests.server.conftest import Connect, make_app
@@ -53,6 +53,28 @@ async def test_open_registration_of_a_public_server_makes_no_administrator(
     await identity.stop()
 
     assert (first.reply["is_admin"], owner.reply["is_admin"]) == (False, True)
+
+
+@pytest.mark.parametrize("mode", ["approval", "open"])
+async def test_the_setup_code_also_works_for_who_came_without_it_first(
+    settings: Settings, pool: Pool, clock: Clock, aiohttp_client: Connect, mode: Mode
+) -> None:
+    """The operator's key is known by then; the code still makes it the administrator, once."""
+    public = dataclasses.replace(
+        settings, registration=mode, public_url="https://notes.example.org"
+    )
+    identity = await start(public, pool, clock)
+    client = await aiohttp_client(make_app(identity, pool))
+    code = setup_code(identity.keyring.signing)
+    owner, other = Person(), Person()
+    await owner.attempt(client)
+    await other.attempt(client)
+    await owner.log_in(client, setup_code=code)
+    _, late = await other.attempt(client, setup_code=code)
+    await identity.stop()
+
+    assert owner.reply["is_admin"] is True
+    assert not late.get("is_admin")
 
 
 async def test_the_setup_code_is_printed_until_there_is_an_administrator(
