@@ -8,15 +8,19 @@ again, so nothing stays out of date.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from crdt.ids import is_global_id
 from storage.documents import global_form
 from storage.errors import reaching
 from storage.pool import Pool, transaction
+
+log = logging.getLogger("plait.extracts")
 
 BODY_BYTES_MAX = 256 * 1024
 """What search sees of a document; PostgreSQL takes 1 MiB of distinct words at most."""
@@ -122,7 +126,23 @@ class Extracts:
     async def write(
         self, scope: str, extracts: Sequence[Extract], gone: Sequence[UUID], stamp: int
     ) -> None:
-        """Keep what was read, forget what is gone, and move the scope's mark to `stamp`."""
+        """Keep what was read, forget what is gone, and move the scope's mark to `stamp`.
+
+        What one document says and the database refuses is left out: it must not hold up the others.
+        """
+        try:
+            await self._write(scope, extracts, gone, stamp)
+        except asyncpg.PostgresError:
+            for extract in extracts:
+                try:
+                    await self._write(scope, [extract], [], 0)
+                except asyncpg.PostgresError:
+                    log.exception("what document %s says cannot be kept", extract.document)
+            await self._write(scope, [], gone, stamp)
+
+    async def _write(
+        self, scope: str, extracts: Sequence[Extract], gone: Sequence[UUID], stamp: int
+    ) -> None:
         ordered = sorted(extracts, key=lambda extract: extract.document)
         with reaching():
             async with transaction(self._pool) as connection:

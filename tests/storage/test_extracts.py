@@ -2,6 +2,9 @@
 
 import random
 
+import pytest
+
+from storage import extracts as extracts_module
 from storage.documents import Documents
 from storage.extracts import BODY_BYTES_MAX, Extracts, target_form
 from storage.pool import Pool
@@ -108,3 +111,16 @@ def test_ids_have_one_spelling() -> None:
     """Global ids in capitals; plain names as they are."""
     assert target_form("01j9zv3m8q4r5s6t7v8w9x0yza") == "01J9ZV3M8Q4R5S6T7V8W9X0YZA"
     assert target_form("Notes") == "Notes"
+
+
+async def test_what_the_database_refuses_does_not_hold_up_the_others(
+    pool: Pool, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here more different words than PostgreSQL takes of one text; the mark moves past it."""
+    monkeypatch.setattr(extracts_module, "BODY_BYTES_MAX", 1 << 24)
+    good, bad = await block(pool, database, "good"), await block(pool, database, "bad")
+    many = " ".join(f"{n:x}" for n in range(300_000))
+    await keep(pool, extract(bad, many), extract(good, "fine"), stamp=9)
+
+    assert [row["body"] for row in await pool.fetch("SELECT body FROM block_texts")] == ["fine"]
+    assert await pool.fetchval("SELECT stamp FROM read_marks") == 9
