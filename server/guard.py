@@ -53,6 +53,8 @@ class Guard:
         self._settings = settings
         self._posts: dict[Member, _Post] = {}
         self._expiries: list[tuple[float, int, Member]] = []
+        self._unsure: set[_Post] = set()
+        """Sessions whose right moved and could not be looked up."""
         self._order = itertools.count()
         self._tasks = Tasks()
 
@@ -96,8 +98,9 @@ class Guard:
         except AuthError:
             role = Role.NONE
         except StorageError as error:
-            # The store is away: nothing can be written either; the next poll asks again.
+            # The store is away: nothing can be written either; the next sweep asks again.
             log.warning("rights of %s cannot be checked: %s", post.principal.account, error)
+            self._unsure.add(post)
             return
         if self._posts.get(post.member) is not post:
             return
@@ -128,7 +131,14 @@ class Guard:
         heapq.heapify(self._expiries)
 
     def sweep(self) -> None:
-        """Ask for new tokens, and end sessions whose token is over; called about once a second."""
+        """Ask for new tokens, end sessions whose token is over, look again where that failed.
+
+        Called about once a second.
+        """
+        unsure, self._unsure = self._unsure, set()
+        for asked in unsure:
+            if self._posts.get(asked.member) is asked:
+                self._changed(asked)
         now = time.time()
         while self._expiries and self._expiries[0][0] <= now:
             _, _, member = heapq.heappop(self._expiries)

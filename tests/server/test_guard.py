@@ -1,0 +1,280 @@
+"""Rights that change while somebody is connected reach the open socket within two seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from auth.principal import Role
+from crdt import wire
+from server.realtime.connection import EXPIRED, FORBIDDEN, GONE
+from storage.credentials import Credentials
+from storage.grants import Grants
+from storage.pool import close_pool, open_pool
+from tests.clients import HocuspocusClient, YClient, becomes
+from tests.inside import Guest, Inside, serving
+from tests.storage.wire_cutter import WireCutter
+
+WITHIN_S = 2.0
+
+
+class Company:
+    """Ada, who owns a document, and Bob, who has it open through three doors."""
+
+    def __init__(self, inside: Inside, ada: Guest, bob: Guest) -> None:
+        self.inside, self.ada, self.bob = inside, ada, bob
+        self.name = "shared"
+
+    @property
+    def full_name(self) -> str:
+        """The document as Bob has to name it."""
+        return f"{self.ada.workspace}:{self.name}"
+
+    async def gather(self) -> tuple[HocuspocusClient, YClient, YClient]:
+        """Bob's three connections, synced, with his own document open on the first one too."""
+        inside = self.inside
+        await self.ada.post("/doc/new", json={"docId": self.name})
+        await inside.grants.set_member(self.ada.workspace, self.bob.account, Role.EDITOR)
+        session = await self.bob.open(self.full_name)
+        self.own = await session.socket.open("own", self.bob.token)
+        y = await (await self.bob.y(self.full_name)).sync()
+        token = await self.ada.document_token(self.name)
+        sweet = await (await self.ada.sweet(self.name, token)).sync()
+        return session, y, sweet
+
+    async def own_still_works(self) -> None:
+        """The other document on Bob's socket is not touched."""
+        had = len(self.own.statuses)
+        await self.own.write("fine")
+        await self.own.settled(had + 1)
+
+
+@pytest.fixture
+async def company(database: str, tmp_path: Path) -> AsyncIterator[Company]:
+    """A server with the settings that people get, and two people."""
+    async with (
+        serving(database, tmp_path) as inside,
+        inside.visitor() as ada,
+        inside.visitor() as bob,
+    ):
+        yield Company(inside, ada, bob)
+
+
+async def test_an_editor_who_becomes_a_viewer_is_told_and_writes_no_more(company: Company) -> None:
+    """Hocuspocus gets its new scope, y-websocket a denial with its next update; both stay."""
+    session, y, _ = await company.gather()
+    started = time.monotonic()
+
+    await company.inside.grants.set_member(company.ada.workspace, company.bob.account, Role.VIEWER)
+
+    await session.until(lambda: session.scopes[-1] == "readonly", WITHIN_S)
+    assert time.monotonic() - started < WITHIN_S
+    await session.settled(1)
+    await session.write("not mine")
+    assert (await session.settled(2))[1] is False
+    await y.write("nor this")
+    await y.until(lambda: y.payloads(wire.AUTH_DENIED) == [b"read-only"])
+    assert await company.ada.stored_text(company.name) == ""
+
+
+async def test_a_viewer_who_becomes_an_editor_may_write_at_once(company: Company) -> None:
+    """Without reconnecting."""
+    session, y, _ = await company.gather()
+    grants, ada, bob = company.inside.grants, company.ada, company.bob
+    await grants.set_member(ada.workspace, bob.account, Role.VIEWER)
+    await session.until(lambda: session.scopes[-1] == "readonly", WITHIN_S)
+
+    await grants.set_member(ada.workspace, bob.account, Role.EDITOR)
+
+    await session.until(lambda: session.scopes[-1] == "read-write", WITHIN_S)
+    await session.write("mine ")
+    await session.settled(2)
+    await y.stored(await y.write("again"))
+
+
+@pytest.mark.parametrize("what", ["membership", "account", "login"])
+async def test_who_is_removed_is_out(company: Company, what: str) -> None:
+    """From the workspace, with the whole account, or with the login of the token."""
+    session, y, _ = await company.gather()
+    inside, bob = company.inside, company.bob
+    started = time.monotonic()
+    if what == "membership":
+        await inside.grants.set_member(company.ada.workspace, bob.account, Role.NONE)
+    elif what == "account":
+        await inside.accounts.disable(bob.account)
+    else:
+        await Credentials(inside.pool).revoke_all(bob.account)
+
+    await session.until(lambda: session.denials, WITHIN_S)
+    assert await y.closed(WITHIN_S) == FORBIDDEN
+    assert time.monotonic() - started < WITHIN_S
+    assert session.denials == ["permission-denied"]
+    if what == "membership":
+        await company.own_still_works()
+    else:
+        await company.own.denied()
+    again = (await bob.hocuspocus()).session(company.full_name)
+    await again.show(bob.token)
+    await again.denied()
+
+
+async def test_a_deleted_document_closes_every_door(company: Company) -> None:
+    """Hocuspocus is denied that document, the others are closed; nothing more is stored."""
+    session, y, sweet = await company.gather()
+    record = await company.inside.record(company.ada, company.name)
+    started = time.monotonic()
+
+    await company.inside.store.delete(record.id)
+
+    await session.until(lambda: session.denials, WITHIN_S)
+    assert {await y.closed(WITHIN_S), await sweet.closed(WITHIN_S)} <= {FORBIDDEN, GONE}
+    assert time.monotonic() - started < WITHIN_S
+    await company.own_still_works()
+    assert (await company.inside.store.load(record.id)).head == 0
+
+
+async def test_an_update_to_a_document_that_was_deleted_just_now_is_refused(
+    company: Company,
+) -> None:
+    """The fence in the store tells it before the poll does: status no, then the denial."""
+    session, y, _ = await company.gather()
+    await session.settled(1)
+    await company.inside.store.delete((await company.inside.record(company.ada, company.name)).id)
+
+    await session.write("too late")
+    await y.until(lambda: y.code is not None, WITHIN_S)
+    await session.until(lambda: session.denials, WITHIN_S)
+
+    assert session.statuses in ([True], [True, False])
+    assert y.code in {FORBIDDEN, GONE}
+
+
+async def test_the_issuer_of_a_document_token_takes_it_along(company: Company) -> None:
+    """A token dies with the right of the account that issued it, and when it is revoked."""
+    _, _, sweet = await company.gather()
+    await company.inside.grants.revoke_document_tokens(company.ada.account, time.time() + 1)
+
+    assert await sweet.closed(WITHIN_S) == FORBIDDEN
+
+
+# -- tokens that end --------------------------------------------------------------------
+
+
+@pytest.fixture
+async def guest(database: str, tmp_path: Path) -> AsyncIterator[Guest]:
+    """Somebody on a server that asks for new tokens ten seconds ahead."""
+    async with (
+        serving(database, tmp_path, token_ask_before_s=10, sweep_s=0.05) as inside,
+        inside.visitor() as somebody,
+    ):
+        yield somebody
+
+
+async def test_a_provider_is_asked_for_a_new_token_in_time(guest: Guest) -> None:
+    """Once per token; a newer one keeps the session, which nobody else notices."""
+    socket = await guest.hocuspocus()
+    session = await socket.open("doc", guest.ending_token(3))
+    await session.until(lambda: session.payloads(wire.TOKEN_REQUEST))
+    await session.settled(1)
+
+    await session.show(guest.token)
+    await asyncio.sleep(3.5)  # Past the end of the first one.
+    await session.write("still here")
+
+    assert await session.settled(2) == [True, True]
+    assert len(session.payloads(wire.TOKEN_REQUEST)) == 1
+    assert session.denials == []
+
+
+async def test_a_token_that_is_not_renewed_ends_its_document_only(guest: Guest) -> None:
+    """Hocuspocus is denied that document; y-websocket is closed with a code to come back."""
+    socket = await guest.hocuspocus()
+    session = await socket.open("doc", guest.ending_token(2))
+    other = await socket.open("other", guest.token)
+    y = await (await guest.y("doc", token=guest.ending_token(2))).sync()
+
+    assert await session.denied() == "token-expired"
+    assert await y.closed() == EXPIRED
+    await other.write("fine")
+    await other.settled(2)
+
+
+@pytest.mark.parametrize("which", ["nonsense", "expired", "of another account"])
+async def test_a_bad_renewal_ends_its_document_only(guest: Guest, which: str) -> None:
+    """A newer token must be good, and of the same person."""
+    socket = await guest.hocuspocus()
+    session = await socket.open("doc", guest.token)
+    other = await socket.open("other", guest.token)
+    async with guest.inside.visitor() as stranger:
+        token = {
+            "nonsense": "nonsense",
+            "expired": guest.ending_token(-5),
+            "of another account": stranger.token,
+        }[which]
+        await session.show(token)
+
+        assert await session.denied() == "permission-denied"
+    await other.write("fine")
+    await other.settled(2)
+    assert socket.code is None
+
+
+async def test_a_renewal_may_bring_less(guest: Guest) -> None:
+    """A read-only token shown for a session that could write: from then on it reads."""
+    token = await guest.document_token("doc", "read-only")
+    session = await guest.open("doc")
+    await session.settled(1)
+
+    await session.show(token)
+    await session.until(lambda: session.scopes == ["read-write", "readonly"])
+    await session.write("x")
+
+    assert (await session.settled(2))[1] is False
+
+
+async def test_tokens_shown_again_and_again_fill_no_memory(guest: Guest) -> None:
+    """However many renewals leave a bounded number of deadlines."""
+    session = await guest.open("doc")
+    for _ in range(1500):
+        await session.show(guest.token)
+    await session.sync()
+    guard = guest.inside.documents.guard
+
+    await becomes(lambda: not guest.inside.realtime.tasks._running)
+    assert len(guard._expiries) < 1100
+
+
+# -- while the database is away ---------------------------------------------------------
+
+
+async def test_a_removal_that_could_not_be_looked_up_is_looked_up_later(
+    database: str, tmp_path: Path
+) -> None:
+    """The database goes away in the middle of the question: it is asked again, not forgotten."""
+    async with AsyncExitStack() as stack:
+        cutter = await stack.enter_async_context(WireCutter(database, tmp_path))
+        inside = await stack.enter_async_context(
+            serving(cutter.dsn, tmp_path, database_command_s=0.3, database_connect_s=0.3)
+        )
+        ada = await stack.enter_async_context(inside.visitor())
+        bob = await stack.enter_async_context(inside.visitor())
+        company = Company(inside, ada, bob)
+        _, y, _ = await company.gather()
+        pool = await open_pool(database)
+        await Grants(pool).set_member(ada.workspace, bob.account, Role.NONE)
+        version = await Grants(pool).place(ada.account, ada.workspace)
+        await close_pool(pool)
+        assert version is not None
+        cutter.answers.clear()
+        # A commit brings the news; what it means has to be asked, and cannot be.
+        inside.documents.guard.seen(ada.workspace, version.rights_version)
+        await asyncio.sleep(1)
+        cutter.cut()
+        cutter.answers.set()
+
+        assert await y.closed(6) == FORBIDDEN
