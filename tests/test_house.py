@@ -41,6 +41,14 @@ ENDS_THE_START = {
 
 TESTED_ELSEWHERE = {
     "server/__main__.py": "tests/stories/test_serve.py",
+    "server/app.py": "tests/stories/test_serve.py",
+    "server/caller.py": "tests/server/test_documents.py",
+    "server/guard.py": "tests/stories/test_revocation.py",
+    "server/live.py": "tests/server/test_documents.py",
+    "server/member.py": "tests/server/test_documents.py",
+    "server/opening.py": "tests/server/test_documents.py",
+    "server/realtime/hocuspocus_member.py": "tests/server/realtime/test_hocuspocus.py",
+    "server/sharing.py": "tests/server/test_metrics.py",
 }
 """Modules whose tests do not lie at the mirrored path."""
 
