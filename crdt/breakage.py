@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from crdt import wire
 from crdt.effects import Quarantine, Refuse
-from crdt.errors import DocumentBroken
+from crdt.errors import DocumentBroken, OutOfOrder
 from crdt.events import CHECKED, EDIT, PUSH, REFUSED, Item
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class Breakage:
     def __init__(self) -> None:
         self.alone = 0
         """Updates that are to be applied one by one, because one of them breaks the document."""
+        self.out_of_order = False
+        """Something came before its predecessor: from now on the document must be careful."""
         self._tried: Item | None = None
 
     def held(
@@ -36,6 +38,9 @@ class Breakage:
         being handled.
         """
         held = run + rest
+        if isinstance(broken, OutOfOrder):
+            self.out_of_order = True
+            return held
         guilty = self._find(held, turn.applying, broken.culprit)
         if guilty is None:
             return held

@@ -18,7 +18,8 @@ from typing import Any, Final, TypeVar
 import pycrdt
 
 from crdt.bounds import BOUNDS, Bounds
-from crdt.errors import UpdateError
+from crdt.errors import OutOfOrder, UpdateError
+from crdt.gaps import ready_part
 from crdt.merging import (
     EMPTY_STATE,
     EMPTY_UPDATE,
@@ -69,21 +70,42 @@ class Document:
 
     @classmethod
     def rebuild(
-        cls, rows: Iterable[bytes], *, client_id: int = CLIENT_ID, bounds: Bounds = BOUNDS
+        cls,
+        rows: Iterable[bytes],
+        *,
+        client_id: int = CLIENT_ID,
+        bounds: Bounds = BOUNDS,
+        exact: bool = False,
+        careful: bool = False,
     ) -> "Document":
         """The document of a snapshot and the log's rows after it, in order; heals what waited.
+
+        `exact`: the first update that waits later raises OutOfOrder, for a caller who then rebuilds
+        with `careful`. Without it pycrdt has overwritten values before it is told off.
 
         The rows need no check: they passed it before they were stored. Raises DocumentBroken with
         the index of the row that broke it, or UpdateError if a row is no update: either means that
         the stored row must be set aside, and never that the document is empty.
         """
-        document = cls(client_id=client_id, bounds=bounds)
-        results, _ = document._replica.apply(list(rows), observe=False, waiting=True)
+        updates = list(rows)
+        try:
+            document = cls(client_id=client_id, bounds=bounds)
+            results = document._rebuild(updates, careful=careful)
+        except OutOfOrder:
+            document = cls(client_id=client_id, bounds=bounds)
+            results = document._rebuild(updates, careful=True)
         for error in results:
             if error is not None:
                 raise error
         document.settle()
+        document._replica.exact, document._pendings.bounded = exact, True
         return document
+
+    def _rebuild(self, updates: list[bytes], *, careful: bool) -> list[UpdateError | None]:
+        """Apply stored rows to an empty document."""
+        self._pendings.bounded = False
+        self._replica.exact, self._replica.careful = True, careful
+        return self._replica.apply(updates, observe=False, waiting=True)[0]
 
     @property
     def broken(self) -> bool:
@@ -97,10 +119,6 @@ class Document:
         predecessors is accepted and kept in `pending`, unless that is full.
         """
         replica, pendings = self._replica, self._pendings
-        if pendings.full:
-            results = replica.apply_ready(updates)
-            self._turn = _accepted(updates, results)
-            return results
         waiting = set(pendings.updates()) if pendings else None
         before = replica.state if waiting else None
         observe = waiting is not None or len(updates) >= _OBSERVED_FROM
@@ -110,9 +128,17 @@ class Document:
             self._turn = [*([news] if news else ()), *late]
         else:
             self._turn = _accepted(updates, results)
-        if pendings and before != replica.state and pendings.allow(TURN_BYTES):
-            self._turn += replica.settle_once()
+        if pendings and before != replica.state:
+            self._turn += replica.settle(pendings.allow(TURN_BYTES))
         return results
+
+    def apply_stored(self, rows: Sequence[bytes]) -> list[UpdateError | None]:
+        """`apply_turn` for rows that are in the log already: none is refused for what waits."""
+        self._pendings.bounded = False
+        try:
+            return self.apply_turn(rows)
+        finally:
+            self._pendings.bounded = True
 
     @property
     def turn_update(self) -> bytes:
@@ -128,18 +154,14 @@ class Document:
         that waits for its predecessors is news as a whole. Raises UpdateError if it is refused.
         """
         replica, pendings = self._replica, self._pendings
-        if pendings.full:
-            news = None if self.contains(update) else update
-            error = replica.apply_ready([update])[0]
-        else:
-            waiting = len(pendings)
-            (error,), news = replica.apply([update], observe=True)
-            if len(pendings) > waiting:
-                news = update
+        waiting = len(pendings)
+        (error,), news = replica.apply([update], observe=True)
+        if len(pendings) > waiting:
+            news = update
         if error is not None:
             raise error
-        if news is not None and pendings and pendings.allow(NEWS_BYTES):
-            news = merge([news, *replica.settle_once()])
+        if news is not None and pendings:
+            news = merge([news, *replica.settle(pendings.allow(NEWS_BYTES))])
         return news
 
     def edit(self, change: Callable[["pycrdt.Doc[Any]"], None]) -> bytes | None:
@@ -177,7 +199,8 @@ class Document:
 
         Turns and handshakes do a bounded part of it by themselves; a tick may call this.
         """
-        return self._replica.settle()
+        news = self._replica.settle()
+        return merge(news) if news else None
 
     def state_vector(self) -> bytes:
         """What this replica has integrated. Deletions do not move it; see `delete_only`."""
@@ -208,6 +231,11 @@ class Document:
         Raises UpdateError if the bytes are not an update.
         """
         state = self._replica.state
+        if self._pendings:
+            ready = ready_part(update, decode_state_vector(state))
+            if ready.part is None or not self._pendings.cover(ready):
+                return self._pendings.cover(ready)
+            update = ready.part
         rest = difference(update, state)
         if rest[0] != 0:
             return False

@@ -5,6 +5,7 @@
       UpdateError      an update, or a state vector, that we do not take
       BadName          a text that cannot name a document
       DocumentBroken   a document in memory that must be discarded and rebuilt from its log
+        OutOfOrder     no panic: an update came before its predecessor, and pycrdt took it up
 
 The first three are caused by peers and are answered to the peer that caused them. The last one is
 ours: pycrdt panicked, and using the document again may corrupt memory.
@@ -63,3 +64,10 @@ class DocumentBroken(CrdtError):
         super().__init__(f"document broken ({cause}){where}: rebuild it from the log")
         self.culprit = culprit
         self.cause = cause
+
+
+class OutOfOrder(DocumentBroken):
+    """pycrdt took up an update before what it stands on: nobody is to blame, but rebuild."""
+
+    def __init__(self) -> None:
+        super().__init__(None, "out of order")

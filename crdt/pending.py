@@ -10,7 +10,9 @@ from typing import Final
 
 from crdt.bounds import Bounds
 from crdt.errors import UpdateError
+from crdt.gaps import Ready, ready_part
 from crdt.merging import EMPTY_UPDATE, merge
+from crdt.outline import covers, outline
 
 TURN_BYTES: Final = 4 * 1024
 """Allowance that a turn brings: 0.3 ms of work at most."""
@@ -26,6 +28,8 @@ class Pendings:
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
+        self.bounded = True
+        """Whether the bounds hold: what is stored already may wait without one."""
         self._updates: dict[bytes, bytes] = {}
         """As received, and as pycrdt may have them (see `surrogates`)."""
         self._bytes = 0
@@ -35,10 +39,13 @@ class Pendings:
     def __len__(self) -> int:
         return len(self._updates)
 
+    def __contains__(self, update: bytes) -> bool:
+        return update in self._updates
+
     @property
     def full(self) -> bool:
         """Whether no further update may wait. A single one of any size may."""
-        return (
+        return self.bounded and (
             len(self._updates) >= self._bounds.pending_updates_max
             or self._bytes >= self._bounds.pending_bytes_max
         )
@@ -79,6 +86,28 @@ class Pendings:
         self._updates = {update: change(form) for update, form in self._updates.items()}
         self._merged = None
 
+    def cover(self, ready: Ready) -> bool:
+        """Whether all that is left of an update is in those that wait already."""
+        outlines = [outline(form) for form in self._updates.values()]
+        structs = [one for read in outlines for one in read.ranges]
+        deletes = [one for read in outlines for one in read.deletes]
+        return covers(structs, ready.ranges) and covers(deletes, ready.deletes)
+
+    def ready(self, clocks: dict[int, int]) -> tuple[list[bytes], list[bytes]]:
+        """The parts that may be applied now, and the updates that then wait no more.
+
+        `clocks` is moved on by what is ready.
+        """
+        parts: list[bytes] = []
+        went: list[bytes] = []
+        for update, form in self._updates.items():
+            found = ready_part(form, clocks, self._bounds)
+            if found.part is not None:
+                parts.append(found.part)
+            if found.whole:
+                went.append(update)
+        return parts, went
+
     def remove(self, updates: list[bytes]) -> None:
         """These do not wait any more."""
         for update in updates:
@@ -86,11 +115,12 @@ class Pendings:
             self._bytes -= len(update)
         self._merged = None
 
-    def allow(self, allowance: int) -> bool:
-        """Add to the allowance; answers whether it now pays for a try, which it then does."""
+    def allow(self, allowance: int) -> int:
+        """Add to the allowance; answers how many tries it now pays for, and pays them."""
         cost = self._bytes + _ROW_BYTES * len(self._updates)
-        self._allowance = min(self._allowance + allowance, cost)
+        self._allowance = min(self._allowance + allowance, max(cost, allowance))
         if not self._updates or self._allowance < cost:
-            return False
+            return 0
+        tries = self._allowance // cost
         self._allowance = 0
-        return True
+        return tries

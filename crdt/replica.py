@@ -141,6 +141,10 @@ class Replica:
         if self._broken is not None:
             raise DocumentBroken(None, self._broken)
 
+    def retire(self, cause: str) -> None:
+        """Never use this replica again, though nothing in it panicked."""
+        self._broken = cause
+
     def give_up(self, error: BaseException, culprit: int | None) -> NoReturn:
         """Never use this replica again; `culprit` is the index of the update that did it."""
         self._broken = type(error).__name__

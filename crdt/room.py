@@ -89,8 +89,6 @@ class Room:
         self._rebuilt = False
         self._over = "restart"
 
-    # -- what the shell may ask ------------------------------------------------------
-
     @property
     def is_live(self) -> bool:
         """The document is loaded."""
@@ -142,8 +140,6 @@ class Room:
             case Fenced(_, reason):
                 effects = self._fenced(reason)
         return effects
-
-    # -- a turn ----------------------------------------------------------------------
 
     def _turn(self, inbox: list[Item], now: float) -> list[Effect]:
         if self.phase is Phase.OVER:
@@ -232,8 +228,6 @@ class Room:
         body = self.cursors.leave(session, now)
         return [] if body is None else [Presence(body)]
 
-    # -- the store -------------------------------------------------------------------
-
     def stored(self, batch: int) -> Answers:
         """`handle(Stored(batch))` without its two objects; `syncs.owed` is to be asked too."""
         return self.ledger.stored(batch)
@@ -256,7 +250,10 @@ class Room:
         assert self.phase is Phase.LOADING
         flying = [update for batch in self.ledger.in_flight.values() for _, update in batch]
         known = [*rows, *(self.ledger.missed or ()), *flying]
-        document = Document.rebuild(known, client_id=self._client_id)
+        careful = self.breakage.out_of_order
+        document = Document.rebuild(
+            known, client_id=self._client_id, bounds=self.bounds, exact=True, careful=careful
+        )
         if self._rebuilt:
             document.encode()  # A row that breaks it by being read is in the log: say so now.
         self.document = document
@@ -282,7 +279,7 @@ class Room:
         turn = Turn(self)
         self.vector_before = self.document.state_vector()
         waited = self.document.pending()
-        errors = self.document.apply_turn(rows)
+        errors = self.document.apply_stored(rows)
         self.syncs.changed()
         turn.look_after(waited)
         applied = [row for row, error in zip(rows, errors, strict=True) if error is None]
