@@ -255,8 +255,8 @@ class HocuspocusConnection(Connection):
     def detach(self, member: HocuspocusMember) -> None:
         """This document leaves; coming back needs a token again."""
         self._members.pop(member.prefix, None)
-        if self._recent is member:
-            self._recent = None
+        self._recent = None
+        self.opened_at = self.clock()  # Without a document the deadline for one runs anew.
         if member.live is not None:
             self.realtime.documents.leave(member)
 

@@ -286,6 +286,20 @@ async def test_a_socket_that_never_authenticates_is_closed(serve: Serve) -> None
         assert await silent.closed() == await busy.socket.closed() == TIMEOUT
 
 
+async def test_a_socket_between_two_documents_has_its_deadline_anew(serve: Serve) -> None:
+    """Whoever closes the only document after a long while may take a moment to open the next."""
+    inside = await serve(auth_deadline_s=1.5, sweep_s=0.02)
+    async with inside.visitor() as guest:
+        session = await guest.open("one")
+        await asyncio.sleep(1.6)
+        await session.send(wire.close(None))
+        await asyncio.sleep(0.4)
+
+        await session.socket.open("two", guest.token)
+
+        assert session.socket.code is None
+
+
 async def test_a_document_without_its_token_closes_a_socket_with_others(serve: Serve) -> None:
     """One authenticated document does not let another wait for ever."""
     inside = await serve(auth_deadline_s=0.4, sweep_s=0.02)
