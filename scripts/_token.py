@@ -34,7 +34,7 @@ def main() -> None:
 
 def token(url: str, options: argparse.Namespace) -> str:
     """Log in at `url` and get the token that the options ask for."""
-    access = login(url, own_key(options.key)).access_token
+    access = login(url, own_key(options.key), setup_code=options.setup_code).access_token
     if not options.document:
         return access
     post_json(f"{url}/doc/new", {"docId": options.document}, access)
@@ -62,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--read-only", action="store_true", help="a token that cannot write")
     parser.add_argument(
         "--seconds", type=int, default=DAY_S, help="how long it is good (%(default)s, a day)"
+    )
+    parser.add_argument(
+        "--setup-code",
+        default="",
+        help="the code that a public server printed: makes this key its administrator",
     )
     parser.add_argument(
         "--key",

@@ -27,8 +27,11 @@ def base58(data: bytes) -> str:
     return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
 
 
-def login(url: str, key: SigningKey | None = None) -> Login:
-    """Log in, with a fresh key unless one is given. Raises urllib.error.HTTPError when refused."""
+def login(url: str, key: SigningKey | None = None, *, setup_code: str = "") -> Login:
+    """Log in, with a fresh key unless one is given. Raises urllib.error.HTTPError when refused.
+
+    `setup_code` is what a public server prints at its first start, for its first administrator.
+    """
     signer = SigningKey.generate() if key is None else key
     public_key = base58(bytes(signer.verify_key))
     origin = Target(url=url).origin
@@ -40,6 +43,7 @@ def login(url: str, key: SigningKey | None = None) -> Login:
             "public_key": public_key,
             "message": message,
             "signature": base58(signer.sign(message.encode()).signature),
+            **({"setup_code": setup_code} if setup_code else {}),
         },
     )
     return Login(answer["accessToken"], answer["refreshToken"], answer.get("workspace_id", ""))
