@@ -186,6 +186,8 @@ class HocuspocusConnection(Connection):
     ) -> None:
         """Check the token and the right, then let the document in and hand its frames over."""
         realtime = self.realtime
+        if realtime.draining:
+            return  # This socket is told to come back in a moment; until then nothing new.
         try:
             name = DocumentName.parse(address.split("\0", 1)[0], self.workspace)
             if token is None or (not token.token and self.handshake is not None):

@@ -33,6 +33,13 @@ async def bob(inside: Inside) -> AsyncIterator[Guest]:
         yield guest
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def database_of_module(postgres: str) -> AsyncIterator[str]:
+    """A migrated database of the test's own, on the loop of these modules."""
+    async with fresh_database(postgres) as database:
+        yield database
+
+
 Serve = Callable[..., Awaitable[Inside]]
 
 
