@@ -88,10 +88,12 @@ def clock_of(state_vector: bytes, client: int) -> int:
     numbers before it is odd, since the vector's length and pairs of id and clock precede it.
     """
     encoded = var_uint(client)
+    numbers = counted = 0
     at = state_vector.find(encoded, 1)
     while at > 0:
-        before = state_vector[:at]
-        if before[-1] < 0x80 and len(before.translate(None, _CONTINUED)) & 1:
+        numbers += len(state_vector[counted:at].translate(None, _CONTINUED))
+        counted = at
+        if numbers & 1 and state_vector[at - 1] < 0x80:
             return read_var_uint(state_vector, at + len(encoded))[0]
         at = state_vector.find(encoded, at + 1)
     return 0

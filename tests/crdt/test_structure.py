@@ -267,11 +267,14 @@ def _round_trip(update: bytes) -> bytes | None:
 
 
 def test_costly_updates_are_for_a_helper() -> None:
-    """Large ones, and middling ones that must be read by our own decoder."""
-    assert not structure.is_costly(insert(5, 0, "uv" * 20_000))
-    assert structure.is_costly(insert(5, 0, "uv" * 40_000))
-    assert not structure.is_costly(insert(5, 0, "x" * 100_000))
+    """Large ones, and middling ones of many structs, which our own decoder must read."""
+    many = b"\x01" + var_uint(20_000) + b"\x05\x00" + b"\x04\x01\x01t\x01a" * 20_000 + b"\x00"
+
+    assert not structure.is_costly(insert(5, 0, "uv" * 40_000))
     assert structure.is_costly(insert(5, 0, "x" * 300_000))
+    assert structure.is_costly(many)
+    assert not structure.is_costly(many[:60_000])
+    assert not structure.is_costly(b"\x00" + bytes(100_000))
 
 
 def test_questions_about_an_update() -> None:
