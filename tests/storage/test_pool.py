@@ -1,6 +1,7 @@
 """Connections: what the pool does when the database goes, and what a transaction keeps."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable
 from pathlib import Path
@@ -102,3 +103,18 @@ async def test_a_database_that_cannot_be_opened_is_one_sentence(database: str, n
 
     with pytest.raises(Unavailable):
         await open_pool(url)
+
+
+async def test_a_transaction_that_was_left_open_is_rolled_back(database: str) -> None:
+    """The next user of the connection finds it at rest; nothing else is cleared, for speed."""
+    pool = await open_pool(database, connections_max=1)
+    connection = await pool.acquire()
+    before = await connection.fetchval("SELECT pg_backend_pid()")
+    await connection.transaction().start()
+    await connection.execute("INSERT INTO scopes (id) VALUES ('left')")
+    with contextlib.suppress(asyncpg.InternalClientError):
+        await pool.release(connection)
+
+    assert await pool.fetchval("SELECT count(*) FROM scopes") == 0
+    assert await pool.fetchval("SELECT pg_backend_pid()") == before
+    await close_pool(pool)
