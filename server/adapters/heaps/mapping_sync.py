@@ -59,7 +59,7 @@ def read_push(raw: msgspec.Raw, bounds: Bounds) -> Sent:
         update = binary(item.update)
     except ValueError:
         raise BadBlock("bad_update_encoding") from None
-    if update and update != EMPTY_UPDATE and not structure.is_costly(update, bounds):
+    if update and update != EMPTY_UPDATE and not structure.is_costly(update):
         try:
             structure.check(update, bounds)
         except UpdateError as error:
