@@ -12,7 +12,7 @@ from crdt.bounds import Bounds
 from crdt.errors import UpdateError
 from crdt.gaps import Ready, ready_part
 from crdt.merging import EMPTY_UPDATE, merge
-from crdt.outline import covers, outline
+from crdt.outline import Outline, covers, outline
 
 TURN_BYTES: Final = 4 * 1024
 """Allowance that a turn brings: 0.3 ms of work at most."""
@@ -32,6 +32,7 @@ class Pendings:
         """Whether the bounds hold: what is stored already may wait without one."""
         self._updates: dict[bytes, bytes] = {}
         """As received, and as pycrdt may have them (see `surrogates`)."""
+        self._outlines: dict[bytes, Outline] = {}
         self._bytes = 0
         self._allowance = 0
         self._merged: bytes | None = None
@@ -78,6 +79,7 @@ class Pendings:
         """Keep one more; nothing happens if it is kept already."""
         if update not in self._updates:
             self._updates[update] = form
+            self._outlines[update] = outline(form)
             self._bytes += len(update)
             self._merged = None
 
@@ -88,9 +90,8 @@ class Pendings:
 
     def cover(self, ready: Ready) -> bool:
         """Whether all that is left of an update is in those that wait already."""
-        outlines = [outline(form) for form in self._updates.values()]
-        structs = [one for read in outlines for one in read.ranges]
-        deletes = [one for read in outlines for one in read.deletes]
+        structs = [one for read in self._outlines.values() for one in read.ranges]
+        deletes = [one for read in self._outlines.values() for one in read.deletes]
         return covers(structs, ready.ranges) and covers(deletes, ready.deletes)
 
     def ready(self, clocks: dict[int, int]) -> tuple[list[bytes], list[bytes]]:
@@ -112,6 +113,7 @@ class Pendings:
         """These do not wait any more."""
         for update in updates:
             del self._updates[update]
+            del self._outlines[update]
             self._bytes -= len(update)
         self._merged = None
 
