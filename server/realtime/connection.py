@@ -14,6 +14,7 @@ from crdt.bounds import Bounds
 from crdt.errors import UpdateError
 from crdt.events import CHECKED
 from server.outbox import Outbox
+from server.realtime.lingering import say_goodbye
 from server.tasks import Tasks
 from server.websocket import WebSocketProtocol, encode_close
 
@@ -103,19 +104,6 @@ REALTIME = web.AppKey("realtime", Realtime)
 
 LOOK_EVERY = 5
 """Each connection is looked at once in this many sweeps, so that a sweep stays short."""
-LINGER_S = 3.0
-"""How long a peer that was told to go may take to end the connection."""
-
-
-class _Lingering(asyncio.Protocol):
-    """Drops what a connection's peer still sends; tells the connection when it is gone."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Told by the event loop, also after the peer's end of file."""
-        self._connection.connection_lost(exc)
 
 
 class Connection(WebSocketProtocol):
@@ -217,29 +205,18 @@ class Connection(WebSocketProtocol):
                 self.realtime.turns.queue(outbox, frame)
 
     def close(self, code: int, reason: str) -> None:
-        """Say why, after all that waits, the handshake's answer included; then hang up.
-
-        A socket that is closed with unread bytes sends a reset, which overtakes the reason: the
-        peer then sees 1006 and sends the same again for ever. So what still comes is read and
-        dropped until the peer ends too.
-        """
+        """Say why, after all that waits, the handshake's answer included; then hang up."""
         if self.closing:
             return
-        self.outbox.flush(self.clock())
-        transport = self.transport
-        if self.outbox.blocked or transport.is_closing():
+        outbox = self.outbox
+        outbox.flush(self.clock())
+        if outbox.blocked or self.transport.is_closing():
             super().close(code, reason)
             return
         self.closing = True
-        transport.set_protocol(_Lingering(self))
-        transport.write(encode_close(code, reason))
-        transport.write_eof()
+        self._close_timer = say_goodbye(self.transport, encode_close(code, reason), self)
         # Nothing may follow a close frame.
-        self.outbox.blocked = True
-        self.outbox.blocked_at = self.clock()
-        self._close_timer = asyncio.get_running_loop().call_later(LINGER_S, transport.abort)
-        if not transport.is_reading():
-            transport.resume_reading()
+        outbox.blocked, outbox.blocked_at = True, self.clock()
 
     # -- flow control -------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from urllib.parse import urlsplit
 
 import pytest
@@ -121,24 +120,3 @@ async def test_nothing_overtakes_the_answer_to_the_handshake(
     head = await shake_hands(ada, path, authorization, behind=frame)
 
     assert head.startswith(b"HTTP/1.1 101 ")
-
-
-@pytest.mark.parametrize(
-    ("frames", "code"),
-    [
-        pytest.param([wire.update(b"junk"), *[wire.update(b"\0\0")] * 500], 4400, id="malformed"),
-        pytest.param([bytes(20 << 20)], 1009, id="too-big"),
-    ],
-)
-async def test_the_close_code_arrives_while_the_peer_still_sends(
-    ada: Guest, frames: list[bytes], code: int
-) -> None:
-    """A peer in the middle of sending learns why it was closed, so that it does not come back."""
-    client = await ada.y("talks")
-    await client.sync()
-
-    with contextlib.suppress(ConnectionError):
-        for frame in frames:
-            await client.send(frame)
-
-    assert await client.closed() == code
