@@ -182,7 +182,7 @@ class Server:
         health = Health(pool)
         health.failing = lambda: realtime.documents.flusher.failing
         metrics = realtime.metrics
-        metrics.gauge("connections_open", "Open sockets", lambda: len(realtime.connections))
+        realtime.show_in(metrics)
         registry = CollectorRegistry()
         registry.register(MetricsCollector(metrics))
         app[HEALTH] = health

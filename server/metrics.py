@@ -57,6 +57,8 @@ class Metrics:
         """Refused frames, tokens and joins by reason."""
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         """name → (sentence, function that gives the number)."""
+        self.counters: dict[str, tuple[str, Callable[[], float]]] = {}
+        """Likewise for numbers that only grow."""
         self.flusher: Flusher | None = None
         """The store's flusher, whose statistics are shown."""
 
@@ -83,6 +85,10 @@ class Metrics:
         """Show a number that somebody else keeps; `read()` gives it."""
         self.gauges[name] = (sentence, read)
 
+    def counter(self, name: str, sentence: str, read: Callable[[], float]) -> None:
+        """Show a number that somebody else counts."""
+        self.counters[name] = (sentence, read)
+
     def refuse(self, reason: str) -> None:
         """Count one refusal; unknown reasons are few, because they are our own words."""
         self.refusals[reason] += 1
@@ -90,7 +96,8 @@ class Metrics:
     def snapshot(self) -> dict[str, Any]:
         """The counters as JSON, for `diagnostics.realtime` of /api/health."""
         values: dict[str, Any] = {name: getattr(self, name) for name in COUNTERS}
-        values.update({name: read() for name, (_, read) in self.gauges.items()})
+        for shown in (self.counters, self.gauges):
+            values.update({name: read() for name, (_, read) in shown.items()})
         values["refusals"] = dict(self.refusals)
         if self.flusher is not None:
             stats = self.flusher.statistics
@@ -113,6 +120,8 @@ class MetricsCollector(Collector):
         metrics = self._metrics
         for name, sentence in COUNTERS.items():
             yield CounterMetricFamily(f"plait_{name}", sentence, getattr(metrics, name))
+        for name, (sentence, read) in metrics.counters.items():
+            yield CounterMetricFamily(f"plait_{name}", sentence, read())
         for name, (sentence, read) in metrics.gauges.items():
             yield GaugeMetricFamily(f"plait_{name}", sentence, read())
         refusals = CounterMetricFamily("plait_refusals", "Refusals by reason", labels=["reason"])

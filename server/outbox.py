@@ -64,6 +64,11 @@ class Outbox:
         """Bytes that waited for it when that was last looked at."""
         self.sent_at = now
 
+    @property
+    def depth(self) -> int:
+        """Bytes that wait: for the end of this turn, and for the peer."""
+        return sum(map(len, self.frames)) + self.transport.get_write_buffer_size()
+
     def is_stuck(self, now: float, stuck_s: float) -> bool:
         """Whether the peer has taken nothing for so long; a slow line that moves is not stuck."""
         if not self.blocked:

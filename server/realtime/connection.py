@@ -99,6 +99,23 @@ class Realtime:
         self._handshakes += 1
         return self._handshakes <= self.settings.handshakes_per_s_max
 
+    def show_in(self, metrics: Metrics) -> None:
+        """Have the sockets' numbers read when somebody asks for metrics."""
+        connections, turns = self.connections, self.turns
+        metrics.counter("bytes_out", "Bytes written to sockets", lambda: turns.bytes_out)
+        metrics.counter("writes", "Writes to sockets", lambda: turns.writes)
+        metrics.gauge("connections_open", "Open sockets", lambda: len(connections))
+        metrics.gauge(
+            "connections_blocked",
+            "Sockets whose reader is slow",
+            lambda: sum(each.outbox.blocked for each in connections),
+        )
+        metrics.gauge(
+            "outbox_bytes",
+            "Bytes that wait for slow readers",
+            lambda: sum(each.outbox.depth for each in connections),
+        )
+
 
 REALTIME = web.AppKey("realtime", Realtime)
 

@@ -1,16 +1,13 @@
-"""Each counter moves when what it counts happens, and Prometheus is shown all of them."""
+"""Every number of /metrics moves when what it counts happens; /api/health shows the same."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -18,213 +15,257 @@ from crdt import wire
 from crdt.awareness import Entry, encode
 from server.metrics import COUNTERS
 from tests.clients import becomes
+from tests.crdt.test_replica import AB, PANIC
 from tests.inside import Guest, Inside, serving
+from tests.server.realtime.test_connection import Stubborn
+from tests.storage.wire_cutter import WireCutter
 
-Start = Callable[..., Awaitable[tuple[Inside, Guest]]]
+TOKEN = "the operator's"
+LINE = re.compile(r"^(\w+)(?:\{(.*)\})? ([-+0-9.e]+)$", re.MULTILINE)
 
-MOVED_ELSEWHERE = {
-    "quarantined": "tests/server/test_documents.py",
-    "load_errors": "tests/server/test_documents.py",
-}
-"""Counters whose movement is asserted where their cause is tested."""
+
+async def numbers(guest: Guest) -> dict[str, float]:
+    """What /metrics says, by name without the prefix; labels are left off, their values added."""
+    async with guest.http.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
+        assert answer.status == 200
+        text = await answer.text()
+    found: dict[str, float] = {}
+    for name, labels, value in LINE.findall(text):
+        if "_bucket" not in name or 'le="+Inf"' in labels:
+            key = name.removeprefix("plait_").removesuffix("_total")
+            found[key] = found.get(key, 0) + float(value)
+    return found
+
+
+class Stage(NamedTuple):
+    """A server, somebody on it, and the wire to its database."""
+
+    inside: Inside
+    guest: Guest
+    cutter: WireCutter
 
 
 @pytest.fixture
-async def start(database: str, tmp_path: Path) -> AsyncIterator[Start]:
-    """Starts a server with settings of the test's own, and somebody who uses it."""
-    async with AsyncExitStack() as stack:
+async def begin(database: str, tmp_path: Path) -> Callable[..., Any]:
+    """Starts a server with settings of the scene's own."""
 
-        async def begin(**changes: Any) -> tuple[Inside, Guest]:
-            inside = await stack.enter_async_context(serving(database, tmp_path, **changes))
-            return inside, await stack.enter_async_context(inside.visitor())
+    @asynccontextmanager
+    async def begin(**changes: Any) -> AsyncIterator[Stage]:
+        async with (
+            WireCutter(database, tmp_path) as cutter,
+            serving(cutter.dsn, tmp_path, metrics_token=TOKEN, **changes) as inside,
+            inside.visitor() as guest,
+        ):
+            yield Stage(inside, guest, cutter)
 
-        yield begin
-
-
-async def two_people_write(start: Start) -> Inside:
-    """Two editors in one document, with a cursor."""
-    inside, guest = await start()
-    one, two = await (await guest.y("doc")).sync(), await (await guest.y("doc")).sync()
-    await one.send(wire.awareness(encode([Entry(7, 1, b'{"name":"ada"}')])))
-    await one.stored(await one.write("hello"))
-    await two.until(lambda: two.replica.text == "hello")
-    await two.until(lambda: two.payloads(wire.AWARENESS))
-    return inside
+    return begin
 
 
-async def nobody_says_a_word(start: Start) -> Inside:
-    """A connection that is silent for longer than the keep-alive."""
-    inside, guest = await start(keepalive_s=0.6, sweep_s=0.05)
-    client = await (await guest.y("doc")).sync()
+@asynccontextmanager
+async def head_locked(stage: Stage, name: str) -> AsyncIterator[None]:
+    """Nothing is committed for a document until the block ends."""
+    record = await stage.inside.record(stage.guest, name)
+    async with stage.inside.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT 1 FROM heads WHERE document = $1 FOR UPDATE", record.id)
+        yield
+
+
+# -- scenes -----------------------------------------------------------------------------
+
+
+async def people_write(stage: Stage) -> None:
+    """Two people in one document, one of whom moves a cursor."""
+    guest = stage.guest
+    y, session = await (await guest.y("a")).sync(), await guest.open("a")
+    await y.stored(await y.write("hello"))
+    await session.write("there")
+    await session.settled(2)
+    await y.send(wire.awareness(encode([Entry(7, 1, b"{}")])))
+    await session.until(lambda: session.payloads(wire.AWARENESS))
+
+
+async def somebody_is_refused(stage: Stage) -> None:
+    """A token that is none."""
+    session = (await stage.guest.hocuspocus()).session("a")
+    await session.show("nonsense")
+    await session.denied()
+
+
+async def a_log_is_broken(stage: Stage) -> None:
+    """Its head names a row that is not there."""
+    record = await stage.inside.store.create(stage.guest.workspace, "a", stage.guest.account)
+    await stage.inside.pool.execute("UPDATE heads SET head = 1 WHERE document = $1", record.id)
+    await (await stage.guest.y("a")).closed()
+
+
+async def somebody_reads_slowly(stage: Stage) -> None:
+    """A reader that stops, and reads again later."""
+    inside, guest = stage.inside, stage.guest
+    slow = await Stubborn.join(guest, "a")
+    writer = await (await guest.y("a")).sync()
+    while not inside.metrics.fell_behind:
+        await writer.stored(await writer.write("x" * 250_000))
+        await writer.send(wire.update(writer.replica.delete(0, 250_000)))
+    stopped = await numbers(guest)
+    assert stopped["connections_blocked"] == 1
+    assert stopped["outbox_bytes"] > 100_000
+    await slow.frames(0.5)
+    await slow.close()
+
+
+async def somebody_reads_nothing(stage: Stage) -> None:
+    """A reader that stops for good."""
+    slow = await Stubborn.join(stage.guest, "a")
+    writer = await (await stage.guest.y("a")).sync()
+    while not stage.inside.metrics.aborted:
+        await writer.stored(await writer.write("x" * 250_000))
+        await writer.send(wire.update(writer.replica.delete(0, 250_000)))
+    await slow.close()
+
+
+async def an_update_breaks_the_library(stage: Stage) -> None:
+    """A stored row that panics."""
+    record = await stage.inside.store.create(stage.guest.workspace, "a", stage.guest.account)
+    for sequence, data in ((1, AB), (2, PANIC)):
+        await stage.inside.pool.execute(
+            "INSERT INTO updates (document, sequence, data, at, writer, batch)"
+            " VALUES ($1, $2, $3, now(), 1, 1)",
+            *(record.id, sequence, data),
+        )
+    await stage.inside.pool.execute("UPDATE heads SET head = 2 WHERE document = $1", record.id)
+    await (await stage.guest.y("a")).sync()
+
+
+async def a_log_grows_long(stage: Stage) -> None:
+    """Ten rows where five make a snapshot."""
+    session = await stage.guest.open("a")
+    for number in range(10):
+        await session.write("x")
+        await session.settled(number + 2)
+    await becomes(lambda: stage.inside.metrics.compactions)
+
+
+async def everybody_is_silent(stage: Stage) -> None:
+    """A socket without traffic."""
+    client = await (await stage.guest.y("a")).sync()
     await client.until(lambda: client.payloads(wire.AWARENESS))
-    return inside
 
 
-async def a_log_gets_long(start: Start) -> Inside:
-    """More rows than a snapshot is due for."""
-    inside, guest = await start(compact_rows=3)
-    client = await (await guest.y("doc")).sync()
-    for letter in "abcdef":
-        await client.stored(await client.write(letter))
-    await becomes(lambda: inside.metrics.compactions)
-    return inside
+async def we_make_a_mistake(stage: Stage) -> None:
+    """A room meets what it does not know; the next one is fine."""
+    client = await (await stage.guest.y("a")).sync()
+    record = await stage.inside.record(stage.guest, "a")
+    live = stage.inside.documents._rooms[record.id]
+    live.put(live.members()[0], 9999, b"", b"")
+    assert await client.closed() == 1011
+    await (await stage.guest.y("a")).sync()
 
 
-async def a_fault_of_ours(start: Start) -> Inside:
-    """A room whose turn raises what nobody foresaw."""
-    inside, guest = await start()
-    client = await (await guest.y("doc")).sync()
-    live = inside.documents.peek((await inside.record(guest, "doc")).id)
-    assert live is not None
-    live.room.cursors = None  # type: ignore[assignment]
-    await client.send(wire.query_awareness())
-    await client.closed()
-    return inside
+async def a_document_is_deleted_under_its_writer(stage: Stage) -> None:
+    """The fence refuses the rows."""
+    session = await stage.guest.open("a")
+    await stage.inside.store.delete((await stage.inside.record(stage.guest, "a")).id)
+    await session.write("too late")
+    await session.denied()
 
 
-class Deaf:
-    """A client that joins a document and then reads only when it is told to."""
-
-    def __init__(self, guest: Guest, name: str) -> None:
-        self._guest = guest
-        self._name = name
-
-    async def join(self) -> None:
-        """Shake hands, and hear no more than that."""
-        place = urlsplit(self._guest.url)
-        # A small limit: the stream stops the socket when nobody takes what it has.
-        self._reader, self._writer = await asyncio.open_connection(
-            place.hostname, place.port, limit=1024
-        )
-        key = base64.b64encode(os.urandom(16)).decode()
-        self._writer.write(
-            f"GET /ws/{self._name}?token={self._guest.token} HTTP/1.1\r\nHost: {place.netloc}\r\n"
-            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Key: {key}\r\n\r\n".encode()
-        )
-        assert b"101" in await self._reader.readline()
-
-    async def listen(self, until: Callable[[], object]) -> None:
-        """Read on until something holds."""
-        async with asyncio.timeout(20):
-            while not until():
-                await self._reader.read(1 << 20)
-
-    async def leave(self) -> None:
-        """Hang up."""
-        self._writer.close()
+async def a_head_is_locked(stage: Stage) -> None:
+    """Another transaction holds it for longer than the flusher waits."""
+    session = await stage.guest.open("a")
+    async with head_locked(stage, "a"):
+        await session.write("x")
+        await becomes(lambda: stage.inside.documents.flusher.statistics.lock_waits)
+        assert (await numbers(stage.guest))["unsaved_bytes"] > 0
+    await session.settled(2)
 
 
-async def flood(inside: Inside, guest: Guest, until: Callable[[], object]) -> None:
-    """Write until something happens to a slow reader."""
-    writer = await (await guest.y("doc")).sync()
-    for _ in range(400):
-        if until():
-            return
-        await writer.stored(await writer.write("x" * 100_000))
-    assert until(), inside.metrics.snapshot()
+async def the_answer_to_a_commit_is_lost(stage: Stage) -> None:
+    """The rows are stored, the connection breaks before that is told."""
+    session = await stage.guest.open("a")
+    await session.write("x")
+    await session.settled(2)
+    record = await stage.inside.record(stage.guest, "a")
+    stage.cutter.answers.clear()
+    await session.write("y")
+    await stage.cutter.held.wait()
+    stage.cutter.cut()
+    stage.cutter.answers.set()
+    await session.settled(3)
+    assert (await stage.inside.store.load(record.id)).head == 2
 
 
-async def a_reader_stops_and_reads_again(start: Start) -> Inside:
-    """Its outbox fills, then one difference brings it up to date."""
-    inside, guest = await start(outbox_bytes_max=65_536, outbox_stuck_s=60)
-    deaf = Deaf(guest, "doc")
-    await deaf.join()
-    await flood(inside, guest, lambda: inside.metrics.fell_behind)
-    await deaf.listen(lambda: inside.metrics.caught_up)
-    await deaf.leave()
-    return inside
+class Scene(NamedTuple):
+    """What happens, under which settings, and which numbers it must move."""
+
+    play: Callable[[Stage], Awaitable[None]]
+    moves: str
+    settings: Mapping[str, Any] = MappingProxyType({})
 
 
-async def a_reader_stops_for_good(start: Start) -> Inside:
-    """Its connection is cut after a while."""
-    inside, guest = await start(outbox_bytes_max=65_536, outbox_stuck_s=0.3, sweep_s=0.05)
-    deaf = Deaf(guest, "doc")
-    await deaf.join()
-    await flood(inside, guest, lambda: inside.metrics.fell_behind)
-    await becomes(lambda: inside.metrics.aborted)
-    await deaf.leave()
-    return inside
-
-
-SCENES: dict[str, tuple[Callable[[Start], Awaitable[Inside]], set[str]]] = {
-    "writing": (
-        two_people_write,
-        {
-            *("connections", "joins", "frames_in", "bytes_in", "updates_in", "updates_out"),
-            *("awareness_in", "awareness_out", "acknowledged", "loads"),
-        },
+SCENES = [
+    Scene(
+        people_write,
+        "connections joins frames_in bytes_in updates_in updates_out awareness_in awareness_out"
+        " acknowledged loads bytes_out writes log_commits log_rows log_bytes commit_seconds_count"
+        " commit_seconds_sum commit_seconds_bucket commit_rows_count commit_rows_sum"
+        " commit_rows_bucket rooms sessions connections_open",
     ),
-    "silence": (nobody_says_a_word, {"keepalives"}),
-    "long-log": (a_log_gets_long, {"compactions"}),
-    "fault": (a_fault_of_ours, {"room_failures"}),
-    "slow-reader": (a_reader_stops_and_reads_again, {"fell_behind", "caught_up"}),
-    "stuck-reader": (a_reader_stops_for_good, {"aborted"}),
-}
-"""What happens, and the counters that it moves."""
+    Scene(somebody_is_refused, "refusals"),
+    Scene(a_log_is_broken, "load_errors"),
+    Scene(
+        somebody_reads_slowly,
+        "fell_behind caught_up connections_blocked outbox_bytes",
+        {"outbox_stuck_s": 60},
+    ),
+    Scene(somebody_reads_nothing, "aborted", {"outbox_stuck_s": 0.2, "sweep_s": 0.02}),
+    Scene(an_update_breaks_the_library, "quarantined"),
+    Scene(a_log_grows_long, "compactions", {"compact_rows": 5}),
+    Scene(everybody_is_silent, "keepalives", {"keepalive_s": 0.2, "sweep_s": 0.02}),
+    Scene(we_make_a_mistake, "room_failures"),
+    Scene(a_document_is_deleted_under_its_writer, "log_fenced_rows"),
+    Scene(a_head_is_locked, "log_lock_waits unsaved_bytes"),
+    Scene(the_answer_to_a_commit_is_lost, "log_retries log_recognised_rows"),
+]
+SEEN_IN_THE_SCENE = {"connections_blocked", "outbox_bytes", "unsaved_bytes"}
+"""Gauges that are back at nothing when their scene is over; it looks at them itself."""
 
 
-@pytest.mark.parametrize("scene", SCENES)
-async def test_each_counter_moves_when_what_it_counts_happens(start: Start, scene: str) -> None:
-    """A counter that stays at zero while its cause happens would be worse than none."""
-    play, counters = SCENES[scene]
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.play.__name__)
+async def test_what_happens_is_counted(begin: Callable[..., Any], scene: Scene) -> None:
+    """Each number of the scene is higher after it, in /metrics and in /api/health."""
+    async with begin(**scene.settings) as stage:
+        before = await numbers(stage.guest)
+        await scene.play(stage)
+        after = await numbers(stage.guest)
+        async with stage.guest.http.get("/api/health") as answer:
+            shown = (await answer.json())["diagnostics"]["realtime"]
 
-    inside = await play(start)
-
-    still = {name for name in counters if not getattr(inside.metrics, name)}
-    assert not still
-
-
-def test_no_counter_is_left_out() -> None:
-    """Every counter is moved by a scene here, or by the test that is named for it."""
-    moved = set().union(*(counters for _, counters in SCENES.values()), MOVED_ELSEWHERE)
-
-    assert moved == set(COUNTERS)
+    for name in set(scene.moves.split()) - SEEN_IN_THE_SCENE:
+        assert after[name] > before.get(name, 0), name
+        if name in COUNTERS:
+            assert shown[name] >= after[name], name
 
 
-async def test_refusals_are_counted_by_their_reason(start: Start) -> None:
-    """A malformed update is one more refusal under its own word."""
-    inside, guest = await start()
-    client = await (await guest.y("doc")).sync()
+async def test_no_number_is_left_out(begin: Callable[..., Any]) -> None:
+    """Whatever /metrics shows is moved by one of the scenes."""
+    async with begin() as stage:
+        await somebody_is_refused(stage)
+        shown = await numbers(stage.guest)
+    moved = {name for scene in SCENES for name in scene.moves.split()}
 
-    await client.send(wire.update(b"\xff"))
-    await client.closed()
-
-    assert inside.metrics.refusals["malformed"] == 1
-
-
-async def test_prometheus_is_shown_every_counter_and_the_commits(start: Start) -> None:
-    """All names are in the exposition, with numbers that fit each other."""
-    _, guest = await start(metrics_token="show-me")
-    client = await (await guest.y("doc")).sync()
-    await client.stored(await client.write("hello"))
-
-    status, body = await guest.get("/metrics", token="show-me")
-
-    text = body.decode()
-    assert status == 200
-    for name in COUNTERS:
-        assert re.search(rf"^plait_{name}_total \d", text, re.MULTILINE), name
-    for name in ("rooms", "sessions", "connections_open", "unsaved_bytes"):
-        assert re.search(rf"^plait_{name} \d", text, re.MULTILINE), name
-    commits = re.search(r"^plait_commit_seconds_count (\d+)", text, re.MULTILINE)
-    rows = re.search(r"^plait_log_rows_total (\d+)", text, re.MULTILINE)
-    assert commits is not None
-    assert rows is not None
-    assert int(commits[1]) >= 1
-    assert int(rows[1]) >= 1
+    assert set(shown) == moved
 
 
-async def test_health_shows_the_same_counters(start: Start) -> None:
-    """`diagnostics.realtime` of /api/health holds what the metrics hold."""
-    inside, guest = await start()
-    client = await (await guest.y("doc")).sync()
-    await client.stored(await client.write("hello"))
+async def test_gauges_come_back_to_nothing(begin: Callable[..., Any]) -> None:
+    """When everybody has left, nothing is counted as open, waiting or unsaved."""
+    async with begin(room_idle_s=0.1, sweep_s=0.02) as stage:
+        await people_write(stage)
+        for socket in stage.guest._open:
+            await socket.close()
+        await becomes(lambda: not stage.inside.documents._rooms)
+        shown = await numbers(stage.guest)
 
-    async with guest.http.get("/api/health") as answer:
-        shown = (await answer.json())["diagnostics"]["realtime"]
-
-    assert shown["updates_in"] == inside.metrics.updates_in == 1
-    assert shown["rooms"] == 1
-    assert shown["connections_open"] == 1
-    assert set(COUNTERS) <= shown.keys()
+    gauges = ("sessions", "connections_open", "connections_blocked", "outbox_bytes")
+    assert {name: shown[name] for name in (*gauges, "unsaved_bytes")} == dict.fromkeys(
+        (*gauges, "unsaved_bytes"), 0
+    )

@@ -1,53 +1,128 @@
-"""The front page says what this is, with this server's own address, and runs no script."""
+"""The front page says what this is and names this server's real addresses."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from html.parser import HTMLParser
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from tests.inside import Guest, serving
+from tests.inside import Inside, serving
 
 
-@pytest.fixture
-async def guest(database: str, tmp_path: Path) -> AsyncIterator[Guest]:
-    """Somebody on a server with a name that wants escaping, behind a public address."""
+async def page(inside: Inside, path: str = "/") -> tuple[str, dict[str, str]]:
+    """A page and the headers that came with it."""
+    async with aiohttp.ClientSession(inside.url) as session, session.get(path) as answer:
+        assert answer.status == 200, path
+        return await answer.text(), dict(answer.headers)
+
+
+class Outline(HTMLParser):
+    """The tags of a page, whether they are closed in order, and where its links lead."""
+
+    VOID = frozenset({"meta", "link", "br", "img", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember it."""
+        self.tags.append(tag)
+        known = dict(attrs)
+        self.links += [value for name in ("href", "src") if (value := known.get(name))]
+        self.ids += [known["id"] or ""] if "id" in known else []
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """It must be the one that was opened last."""
+        assert self.open.pop() == tag
+
+
+async def test_it_shows_how_to_point_each_provider_here(database: str, tmp_path: Path) -> None:
+    """With the port that is really bound; nothing is left to be filled in."""
+    async with serving(database, tmp_path) as inside:
+        text, _ = await page(inside)
+        socket = inside.url.replace("http", "ws", 1)
+
+    for wanted in ("WebsocketProvider", "HocuspocusProvider", "createYjsProvider"):
+        assert wanted in text
+    assert f"{socket}/ws" in text
+    assert f"{inside.url}/doc/new" in text
+    assert f"{inside.url}/api/auth/create_session" in text
+    assert "{{" not in text
+
+
+async def test_behind_a_proxy_it_names_the_public_address(database: str, tmp_path: Path) -> None:
+    """Https becomes wss; the name of the server is shown as text, whatever it is."""
     async with serving(
-        database, tmp_path, name="<Ink & Co>", public_url="https://plait.example"
+        database, tmp_path, public_url="https://plait.example", name='A & B <script>"'
     ) as inside:
-        yield Guest(inside)
+        text, _ = await page(inside)
+
+    assert "wss://plait.example/ws" in text
+    assert "A &amp; B &lt;script&gt;" in text
+    assert "<script" not in text
+    assert "127.0.0.1" not in text
 
 
-async def test_every_provider_is_shown_this_servers_address(guest: Guest) -> None:
-    """The examples can be copied as they are."""
-    async with guest, guest.http.get("/") as answer:
-        page = await answer.text()
+async def test_it_is_whole_and_every_link_leads_somewhere(database: str, tmp_path: Path) -> None:
+    """Tags close in order, local links answer, anchors are there."""
+    async with serving(database, tmp_path) as inside:
+        text, _ = await page(inside)
+        outline = Outline()
+        outline.feed(text)
+        assert not outline.open
+        for link in outline.links:
+            if link.startswith("#"):
+                assert link[1:] in outline.ids
+            else:
+                await page(inside, link)
 
-    assert answer.status == 200
-    assert "new WebsocketProvider('wss://plait.example/ws'" in page.replace("&#x27;", "'")
-    assert "url: 'wss://plait.example/ws'" in page.replace("&#x27;", "'")
-    assert "https://plait.example/doc/new" in page
-    assert "{{" not in page
-
-
-async def test_names_from_the_settings_are_escaped(guest: Guest) -> None:
-    """A name is text, never markup."""
-    async with guest, guest.http.get("/") as answer:
-        page = await answer.text()
-
-    assert "&lt;Ink &amp; Co&gt;" in page
-    assert "<Ink" not in page
+    assert outline.tags.count("h1") == outline.tags.count("main") == 1
+    assert '<html lang="en">' in text
+    assert "viewport" in text
 
 
-async def test_the_page_may_run_nothing_and_be_framed_by_nobody(guest: Guest) -> None:
-    """A strict policy goes with the page and its style."""
-    async with guest:
-        for path, kind in (("/", "text/html"), ("/style.css", "text/css")):
-            async with guest.http.get(path) as answer:
-                policy = answer.headers["Content-Security-Policy"]
+async def test_its_style_serves_phones_and_dark_rooms(database: str, tmp_path: Path) -> None:
+    """Both schemes, nothing wider than the screen, visible focus, nothing from elsewhere."""
+    async with serving(database, tmp_path) as inside:
+        style, headers = await page(inside, "/style.css")
 
-                assert answer.content_type == kind
-                assert "default-src 'none'" in policy
-                assert "frame-ancestors 'none'" in policy
-                assert "script" not in policy
+    assert headers["Content-Type"].startswith("text/css")
+    assert "prefers-color-scheme: dark" in style
+    assert "overflow-x: auto" in style
+    assert ":focus-visible" in style
+    assert not re.search(r"url\(|@import", style)
+
+
+async def test_it_runs_no_script_and_is_framed_by_nobody(database: str, tmp_path: Path) -> None:
+    """A strict policy on every page, and no referrer from an address that may hold a token."""
+    async with serving(database, tmp_path) as inside:
+        for path in ("/", "/style.css"):
+            _, headers = await page(inside, path)
+            policy = headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "script-src" not in policy
+            assert "frame-ancestors 'none'" in policy
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    "path", ["/index.html", "/nothing", "/..%2fpyproject.toml", "/style.css/x"]
+)
+async def test_there_are_no_other_pages(database: str, tmp_path: Path, path: str) -> None:
+    """404, in words; no file of the server is served by its name."""
+    async with (
+        serving(database, tmp_path) as inside,
+        aiohttp.ClientSession(inside.url) as session,
+        session.get(path) as answer,
+    ):
+        assert answer.status == 404
