@@ -9,6 +9,7 @@ step 2 and each update, after the commit: the provider counts them.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING
 
 from auth.errors import AuthError
@@ -20,7 +21,7 @@ from server import websocket
 from server.errors import Busy
 from server.member import Member
 from server.realtime.connection import MALFORMED, RESET, TIMEOUT, Connection, close_code
-from server.realtime.hocuspocus_member import HocuspocusMember
+from server.realtime.hocuspocus_member import HocuspocusMember, Waiting
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -31,28 +32,12 @@ DENIED = "permission-denied"
 SYNC_KINDS = (wire.STEP1, wire.STEP2, wire.UPDATE, wire.AWARENESS, wire.QUERY_AWARENESS)
 
 
-class _Waiting:
-    """A document whose token is being checked (or has not come): its frames, bounded."""
-
-    __slots__ = ("frames", "since", "task")
-
-    def __init__(self, since: float) -> None:
-        self.frames: list[tuple[int, bytes]] = []
-        self.since = since
-        self.task: asyncio.Task[None] | None = None
-
-
 class HocuspocusConnection(Connection):
     """A Hocuspocus socket."""
 
     __slots__ = (
-        "_bytes_waiting",
-        "_frames_waiting",
-        "_members",
-        "_recent",
-        "_waiting",
-        "handshake",
-        "workspace",
+        *("_bytes_waiting", "_frames_waiting", "_members", "_recent", "_rest", "_waiting"),
+        *("handshake", "workspace"),
     )
 
     dialect = "hocuspocus"
@@ -71,8 +56,10 @@ class HocuspocusConnection(Connection):
         self.workspace = workspace
         """`workspaceId` of the URL, for names of the form block/{id}."""
         self._members: dict[bytes, HocuspocusMember] = {}
-        self._waiting: dict[bytes, _Waiting] = {}
+        self._waiting: dict[bytes, Waiting] = {}
         self._recent: HocuspocusMember | None = None
+        self._rest: deque[tuple[HocuspocusMember, bytes]] = deque()
+        """Frames of documents that were let in, behind one that is being looked at."""
         self._bytes_waiting = 0
         self._frames_waiting = 0
 
@@ -156,7 +143,7 @@ class HocuspocusConnection(Connection):
             if len(self._waiting) + len(self._members) >= settings.documents_per_connection_max:
                 self.close(RESET, "too many documents on one socket")
                 return
-            waiting = self._waiting[prefix] = _Waiting(self.clock())
+            waiting = self._waiting[prefix] = Waiting(self.clock())
         if kind == wire.AUTH_TOKEN:
             assert isinstance(data, wire.AuthToken)
             if waiting.task is None:
@@ -169,7 +156,7 @@ class HocuspocusConnection(Connection):
             work = self._admit(address, prefix, None, waiting)
             waiting.task = self.realtime.tasks.spawn(work, "admit document")
 
-    def _set_by(self, waiting: _Waiting, kind: int, body: bytes) -> None:
+    def _set_by(self, waiting: Waiting, kind: int, body: bytes) -> None:
         waiting.frames.append((kind, body))
         self._bytes_waiting += len(body)
         self._frames_waiting += 1
@@ -182,7 +169,7 @@ class HocuspocusConnection(Connection):
             self.close(RESET, "too much before authentication")
 
     async def _admit(
-        self, address: str, prefix: bytes, token: wire.AuthToken | None, waiting: _Waiting
+        self, address: str, prefix: bytes, token: wire.AuthToken | None, waiting: Waiting
     ) -> None:
         """Check the token and the right, then let the document in and hand its frames over."""
         realtime = self.realtime
@@ -213,18 +200,26 @@ class HocuspocusConnection(Connection):
         member = HocuspocusMember(self, principal, address, prefix, can_write=role >= Role.EDITOR)
         member.wants_ping = token is not None and token.provider_version is not None
         self._members[prefix] = member
-        self.say_scope(member)
+        member.say_scope()
         realtime.documents.join(member, record, principal)
-        for kind, body in waiting.frames:
-            if kind in SYNC_KINDS or kind == wire.UPDATE:
-                _, data = wire.decode_hocuspocus(prefix + body, len(prefix), realtime.bounds)
-                self._other(member, kind, data, body)
+        self._rest.extend((member, body) for kind, body in waiting.frames if kind in SYNC_KINDS)
+        self._take_rest()
 
-    def say_scope(self, member: HocuspocusMember) -> None:
-        """Tell a provider that it is let in, and whether it may write."""
-        scope = "read-write" if member.can_write else "readonly"
-        frame = websocket.encode(member.prefix + wire.authenticated(scope))
-        self.realtime.turns.queue(self.outbox, frame)
+    def _take_rest(self) -> None:
+        """Handle what waited for its document, as far as no message has to be looked at first."""
+        bounds = self.realtime.bounds
+        while self._rest and not self.stalled and not self.closing:
+            member, body = self._rest.popleft()
+            at = len(member.prefix)
+            kind, data = wire.decode_hocuspocus(member.prefix + body, at, bounds)
+            self._other(member, kind, data, body)
+
+    def go_on(self) -> None:
+        """Handle what came behind a message that was looked at, in order."""
+        self.stalled = False
+        self._take_rest()
+        if not self.stalled:
+            super().go_on()
 
     async def _renew(self, member: HocuspocusMember, token: wire.AuthToken) -> None:
         """A token for a document that is open: the same person's newer one, or the end of it."""

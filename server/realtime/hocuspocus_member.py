@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from crdt import wire
@@ -87,7 +88,13 @@ class HocuspocusMember(Member):
         """Tell the provider its new scope."""
         if can_write != self.can_write:
             self.can_write = can_write
-            self.connection.say_scope(self)
+            self.say_scope()
+
+    def say_scope(self) -> None:
+        """Tell the provider that it is let in, and whether it may write."""
+        scope = "read-write" if self.can_write else "readonly"
+        frame = websocket.encode(self.prefix + wire.authenticated(scope))
+        self.connection.realtime.turns.queue(self.connection.outbox, frame)
 
     def ask_token(self) -> None:
         """Ask for a fresh token (providers 3.3 and newer answer)."""
@@ -95,3 +102,14 @@ class HocuspocusMember(Member):
             self.asked_token = True
             frame = websocket.encode(self.prefix + wire.token_request())
             self.connection.realtime.turns.queue(self.connection.outbox, frame)
+
+
+class Waiting:
+    """A document whose token is being checked (or has not come): its frames, bounded."""
+
+    __slots__ = ("frames", "since", "task")
+
+    def __init__(self, since: float) -> None:
+        self.frames: list[tuple[int, bytes]] = []
+        self.since = since
+        self.task: asyncio.Task[None] | None = None
