@@ -92,7 +92,7 @@ async def _accounts(options: argparse.Namespace) -> AsyncIterator[Accounts]:
         await embedded.start()
     except StorageError:
         # A server runs on it: its database is reached the way it reaches it.
-        async with _opened(_dsn_of_running(data.resolve())) as accounts:
+        async with _opened(_dsn_of_running(data)) as accounts:
             yield accounts
         return
     try:
@@ -104,6 +104,7 @@ async def _accounts(options: argparse.Namespace) -> AsyncIterator[Accounts]:
 
 def _dsn_of_running(data: Path) -> str:
     """The URL of the database that a server runs on this data folder."""
+    data = data.resolve()
     sockets = socket_folder(data, choose_owner(data / "postgres"))
     return f"postgresql://{SUPERUSER}@/postgres?host={quote(str(sockets), safe='/')}"
 

@@ -50,6 +50,8 @@ def test_an_account_is_approved_disabled_and_enabled(tmp_path: Path) -> None:
     enabled = admin(data, "enable", pending["id"])  # Works while the server rests, too.
     unknown = admin(data, "approve", "nobody")
 
+    waits.value.close()
+    shut_out.value.close()
     assert waits.value.code == 403
     assert (approved.returncode, disabled.returncode) == (0, 0), approved.stderr + disabled.stderr
     assert shut_out.value.code == 403
