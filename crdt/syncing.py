@@ -63,7 +63,7 @@ class Syncs:
                 return
             answer = self.step2(vector)
         except UpdateError as error:
-            turn.effects.append(Refuse(session, error.reason))
+            turn.effects.append(Refuse(session, f"vector-{error.reason}"))
             return
         if not session.greets:
             # Hocuspocus: the server's own step 1 comes with the answer; its reply is counted.

@@ -466,3 +466,12 @@ async def test_the_replica_of_a_reconnecting_client_is_merged_both_ways(ada: Gue
     assert await back.settled(1) == [True]
     await first.until(lambda: first.replica.text == "before offline")
     assert await ada.stored_text(name) == "before offline"
+
+
+async def test_a_step_1_that_holds_no_vector_ends_the_socket(ada: Guest) -> None:
+    """It can get no step 2 and has no status, so its provider is told in another way."""
+    client = await ada.open(name_of())
+
+    await client.send(wire.step1(b"\xff\xff"))
+
+    assert await client.socket.closed() == MALFORMED
