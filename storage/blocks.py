@@ -39,6 +39,8 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     head: int
     size: int
     """Stored bytes, from above."""
+    marker: int
+    """The latest stamp of its scope when it was looked up."""
     known: Known | None
 
     @property
@@ -71,12 +73,15 @@ _COLUMNS = ", ".join(
         *(f"d.{name}" for name in _RECORD),
         "h.head",
         "h.log_bytes + h.snapshot_bytes AS size",
+        "s.last_stamp",
         *(f"b.{name} AS known_{name}" for name in _KNOWN),
     ]
 )
+_RECORD_END = len(_RECORD)
+_KNOWN_START = _RECORD_END + 3
 _FROM = f"""
 SELECT {_COLUMNS} FROM documents d JOIN heads h ON h.document = d.id
-LEFT JOIN blocks b ON b.document = d.id
+JOIN scopes s ON s.id = d.scope LEFT JOIN blocks b ON b.document = d.id
 """  # noqa: S608  (names of columns only)
 _BY_GLOBAL_ID = _FROM + "WHERE d.global_id = ANY ($1)"
 _BY_NAME = (
@@ -164,12 +169,15 @@ def _key(name: Name) -> Name:
 
 
 def _block(row: asyncpg.Record) -> Block:
+    """A row as a block; by position, because a push looks at a thousand of them."""
+    values = tuple(row)
     known = None
-    if row["known_sequence"] is not None:
-        known = Known(**{name: row[f"known_{name}"] for name in _KNOWN})
+    if values[_KNOWN_START] is not None:
+        known = Known(**dict(zip(_KNOWN, values[_KNOWN_START:], strict=True)))
     return Block(
-        record=DocumentRecord(**{name: row[name] for name in _RECORD}),
-        head=row["head"],
-        size=row["size"],
+        record=DocumentRecord(**dict(zip(_RECORD, values[:_RECORD_END], strict=True))),
+        head=values[_RECORD_END],
+        size=values[_RECORD_END + 1],
+        marker=values[_RECORD_END + 2],
         known=known,
     )

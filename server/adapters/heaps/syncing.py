@@ -93,11 +93,12 @@ class Steps:
             one.take(what)
 
     async def marker(self, work: Sequence[Work]) -> int:
-        """A stamp that no later change of these workspaces has. Raises Unavailable."""
-        scopes = {one.block.record.scope for one in work if one.block is not None}
-        own = self.principal.default_workspace
-        markers = await self.feed.changes.markers(list(scopes) or [own or ""])
-        return min(markers.values(), default=0)
+        """A stamp of before that no later change of these workspaces has. Raises Unavailable."""
+        known = [one.block.marker for one in work if one.block is not None]
+        if known:
+            return min(known)
+        own = self.principal.default_workspace or ""
+        return (await self.feed.changes.markers([own])).get(own, 0)
 
     async def answer(self, work: Sequence[Work], whole: Callable[[Work], bool]) -> None:
         """Read what the device is missing, or all of it. Raises Unavailable."""
