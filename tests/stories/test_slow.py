@@ -1,0 +1,108 @@
+"""One reader stops reading while 160 MB are sent: it costs little memory and nobody's time."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from crdt import wire
+from scripts._load.login import login
+from storage.documents import Documents
+from storage.pool import close_pool, open_pool
+from tests.clients import Visitor, YClient
+from tests.live import LiveServer
+from tests.server.realtime.test_connection import Stubborn
+from tests.stories.crowd import tell
+
+KIB, MIB = 1 << 10, 1 << 20
+SENT = 160 * MIB
+PART = 128 * KIB
+GROWTH_MAX = 16 * MIB
+LATENCY_S_MAX = 1.0
+
+pytestmark = pytest.mark.xdist_group("processes")
+
+
+@pytest.fixture
+async def visitor(database: str, tmp_path: Path) -> AsyncIterator[tuple[LiveServer, Visitor]]:
+    """A server process that is patient with slow readers and compacts nothing.
+
+    Compaction and the catalogue read a log's whole tail again and again while 10 MB a second are
+    written; what that takes would hide what the reader costs.
+    """
+    server = LiveServer(
+        tmp_path,
+        database_url=database,
+        shutdown_grace_s=0.2,
+        outbox_stuck_s=120,
+        compact_bytes=1 << 30,
+        compact_rows=1 << 20,
+    )
+    await asyncio.to_thread(server.start)
+    known = await asyncio.to_thread(login, server.url)
+    pool = await open_pool(database)
+    # Not a block: those the catalogue reads.
+    await Documents(pool).create(known.workspace_id, "a", None, kind="story")
+    await close_pool(pool)
+    async with Visitor(server.url, known.access_token) as somebody:
+        yield server, somebody
+    await asyncio.to_thread(server.stop)
+
+
+class Reader(YClient):
+    """A reader that keeps no document, only the time at which each update came."""
+
+    def on_frame(self, frame: bytes) -> None:
+        """Remember when."""
+        self.frames.clear()
+        self.seen = getattr(self, "seen", {})
+        self.seen[hash(frame)] = time.monotonic()
+
+
+async def test_a_reader_that_stops_costs_little_and_catches_up(
+    visitor: tuple[LiveServer, Visitor],
+) -> None:
+    """Growth of at most 16 MB, the others in time, and one difference when it reads again."""
+    server, somebody = visitor
+    process = psutil.Process(server.pid)
+    slow = await Stubborn.join(somebody, "a")
+    writer = await (await somebody.y("a")).sync()
+    fast = await somebody.y("a", kind=Reader)
+    assert isinstance(fast, Reader)
+    sent_at: dict[int, float] = {}
+
+    async def write(size: int) -> None:
+        for _ in range(size // PART):
+            insert = wire.update(writer.replica.insert("x" * PART))
+            delete = wire.update(writer.replica.delete(0, PART))
+            sent_at[hash(insert)] = time.monotonic()
+            await writer.send(insert)
+            await writer.send(delete)
+            await writer.until(lambda d=delete: d in writer.frames, 30)
+            writer.frames.clear()
+            writer.heard.clear()
+
+    await write(16 * MIB)  # Until every buffer on the way is full and everything is warm.
+    before = most = process.memory_info().rss
+    started = time.monotonic()
+    writing = asyncio.create_task(write(SENT))
+    while not writing.done():
+        most = max(most, process.memory_info().rss)
+        await asyncio.sleep(0.05)
+    await writing
+    seconds = time.monotonic() - started
+    await writer.stored(await writer.write("the end"))
+    late = max(fast.seen[key] - at for key, at in sent_at.items())
+    frames = await slow.frames(3.0)
+    await slow.close()
+
+    tell(f"160 MB past a reader that reads nothing in {seconds:.0f} s: {(most - before) / MIB:.1f}"
+         f" MiB more, slowest delivery to the others {late * 1000:.0f} ms, then"
+         f" {sum(map(len, frames)) / MIB:.1f} MiB in {len(frames)} frames to it")  # fmt: skip
+    assert most - before <= GROWTH_MAX
+    assert late < LATENCY_S_MAX
+    assert b"the end" in frames[-1]
+    assert sum(map(len, frames)) < 20 * MIB
