@@ -102,6 +102,18 @@ class Syncs:
         if body is not None:
             effects.append(Send(session, body))
 
+    def hold_back(self, author: Session) -> None:
+        """Show a step 2's news to y-websocket peers only after its commit.
+
+        A step 2 brings all that its sender has, and that may be what another one wrote before a
+        crash and what never was stored. Its true author would take it for the confirmation.
+        """
+        room = self._room
+        for session in room.sessions:
+            if session.greets and session is not author and session.behind is None:
+                session.behind = room.vector_before
+                room.ledger.owe(session, None, next_batch=True)
+
     def drained(self, session: Session) -> list[Effect]:
         """A session that fell behind can take frames again."""
         if session.behind is None or session.left:

@@ -198,6 +198,8 @@ class Turn:
         self.rows.append((session, update))
         self.room.intake.remember(update)
         self.room.syncs.changed()
+        if session in self.room.sessions:
+            self.room.syncs.hold_back(session)
         self.effects.append(Broadcast([(session, wire.update(news))], None))
         if waited or document.has_pending:
             self.look_after(waited)
