@@ -121,17 +121,7 @@ class Server:
         """Flusher, helpers, rooms: everything between the sockets and the store."""
         settings, stack = self.settings, self._stack
         metrics = Metrics()
-        flusher = Flusher(
-            dsn,
-            compact_rows=settings.compact_rows,
-            compact_bytes=settings.compact_bytes,
-            rows_max=settings.commit_rows_max,
-            bytes_max=settings.commit_bytes_max,
-            lock_ms=settings.commit_lock_ms,
-        )
-        metrics.flusher = flusher
-        await flusher.start()
-        stack.push_async_callback(flusher.close)
+        flusher = metrics.flusher = await self._flusher(dsn)
         workers = Workers(
             processes=settings.worker_processes,
             memory_bytes=settings.worker_memory_bytes,
@@ -161,6 +151,21 @@ class Server:
             metrics=metrics,
             turns=turns,
         )
+
+    async def _flusher(self, dsn: str) -> Flusher:
+        """The group commit, running."""
+        settings = self.settings
+        flusher = Flusher(
+            dsn,
+            compact_rows=settings.compact_rows,
+            compact_bytes=settings.compact_bytes,
+            rows_max=settings.commit_rows_max,
+            bytes_max=settings.commit_bytes_max,
+            lock_ms=settings.commit_lock_ms,
+        )
+        await flusher.start()
+        self._stack.push_async_callback(flusher.close)
+        return flusher
 
     def _compaction(self, pool: Pool, workers: Workers, metrics: Metrics) -> Callable[[UUID], None]:
         """Start compaction and the thinning of history; the answer asks for a compaction."""

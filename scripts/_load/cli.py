@@ -83,6 +83,12 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument(
         "--saturated", action="store_true", help="full speed as well where --rate is given"
     )
+    _more(out)
+    return out  # fmt: skip
+
+
+def _more(out: argparse.ArgumentParser) -> None:
+    """The options of few scenarios, and what is measured where."""
     out.add_argument("--edits", type=int, help="edits of the large document (join; 260000)")
     out.add_argument("--trace", help="make the large document from an editing trace instead")
     out.add_argument("--room", help="join this document, which is already there (join)")
@@ -99,7 +105,6 @@ def parser() -> argparse.ArgumentParser:
     )
     out.add_argument("--cpu", type=int, help="run this program on one core")
     out.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
-    return out  # fmt: skip
 
 
 def plan_of(name: str, options: argparse.Namespace) -> Plan:

@@ -58,6 +58,12 @@ def parser() -> argparse.ArgumentParser:
         default=TURN,
         help="transactions of a turn in a sequential history (%(default)s)",
     )
+    _more(out)
+    return out  # fmt: skip
+
+
+def _more(out: argparse.ArgumentParser) -> None:
+    """Parts of the history, and what is measured where."""
     out.add_argument("--limit", type=int, help="only so many transactions of the history")
     out.add_argument("--room", help="name of the document (a new one)")
     out.add_argument("--pid", type=int, default=0, help="process of the server, for CPU, memory")
@@ -69,7 +75,6 @@ def parser() -> argparse.ArgumentParser:
     )
     out.add_argument("--cpu", type=int, help="run this program on one core")
     out.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
-    return out  # fmt: skip
 
 
 def summary(result: Result, stored: Stored | None, options: argparse.Namespace) -> Table:

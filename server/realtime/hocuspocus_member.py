@@ -70,9 +70,7 @@ class HocuspocusMember(Member):
         connection = self.connection
         if reason in _ENDING:
             connection.deny(self.prefix, reason)
-        elif reason.startswith("vector-") or (
-            reason != "read-only" and connection.count_refusal()
-        ):
+        elif reason.startswith("vector-") or (reason != "read-only" and connection.count_refusal()):
             # A step 1 has no status: without an end its provider would wait for ever.
             connection.close(close_code(reason), reason)
 
