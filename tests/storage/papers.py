@@ -13,9 +13,10 @@ from storage.documents import DocumentRecord, Documents
 from storage.loading import Loaded
 from storage.log import Fenced, Flusher, Row, Stored
 from storage.pool import Pool
+from tests.crdt.samples import insert
 
-BREAKS = bytes.fromhex("0101090004000700017800")
-"""A letter that calls the first letter of client 7 its parent; pycrdt breaks when it meets that."""
+BREAKS = insert(7, (1 << 31) + 5, "x")
+"""A letter with a clock that makes pycrdt panic once it has something of client 7."""
 NOW = 1_790_000_000.0
 _names = itertools.count(1)
 

@@ -147,8 +147,16 @@ async def test_random_compactions_lose_nothing(pool: Pool, database: str, seed: 
     assert loaded.rows == []
 
 
-@pytest.mark.parametrize("bad", [b"no update", BREAKS], ids=["malformed", "breaks"])
-@pytest.mark.parametrize("place", [0, 3, 10], ids=["first", "middle", "last"])
+@pytest.mark.parametrize(
+    ("bad", "place"),
+    [
+        pytest.param(b"no update", 0, id="malformed-first"),
+        pytest.param(b"no update", 3, id="malformed-middle"),
+        pytest.param(b"no update", 10, id="malformed-last"),
+        pytest.param(BREAKS, 3, id="breaks-middle"),
+        pytest.param(BREAKS, 10, id="breaks-last"),
+    ],
+)
 async def test_a_bad_row_is_set_aside_and_the_document_opens(
     pool: Pool, database: str, bad: bytes, place: int
 ) -> None:

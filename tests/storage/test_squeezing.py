@@ -42,14 +42,15 @@ def test_a_bad_snapshot_is_no_rows_fault() -> None:
         squeeze(b"damaged", [(1, typing("a")[0])])
 
 
-def test_the_row_that_breaks_the_document_is_found_though_another_woke_it() -> None:
-    """It waited for the first letter; that one is innocent."""
-    rows = [(1, BREAKS), *enumerate(typing("abc"), 2)]
+def test_the_row_that_breaks_the_document_is_found_among_good_ones() -> None:
+    """The letters before and behind it are innocent."""
+    one, two, three = typing("abc")
+    rows = [(1, one), (2, BREAKS), (3, two), (4, three)]
 
     document, encoded, good, bad = rebuild_without_bad(None, rows)
 
-    assert [sequence for sequence, _ in bad] == [1]
-    assert [sequence for sequence, _ in good] == [2, 3, 4]
+    assert [sequence for sequence, _ in bad] == [2]
+    assert [sequence for sequence, _ in good] == [1, 3, 4]
     assert encoded == document.encode()
     assert text_of([encoded]) == "abc"
 
