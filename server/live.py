@@ -114,8 +114,11 @@ class LiveRoom:
         self.put(member, events.JOIN, None, b"")
 
     def leave(self, member: Member) -> None:
-        """A session is gone; others see its cursors go at once."""
-        self.turn(self._turns.clock())
+        """A session is gone; others see its cursors go at once.
+
+        What it sent before is handled when the turn ends: a turn in between, while the effects of
+        another are carried out, would be seen by slow readers in the wrong order.
+        """
         member.live = None
         self.perform(self.room.handle(Left(member), self._turns.clock()))
         if self.room.idle:
