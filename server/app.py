@@ -187,7 +187,7 @@ class Server:
         health = Health(pool)
         health.failing = lambda: realtime.documents.flusher.failing
         metrics = realtime.metrics
-        realtime.show_in(metrics)
+        lifecycle.show_in(realtime, metrics)
         registry = CollectorRegistry()
         registry.register(MetricsCollector(metrics))
         app[HEALTH] = health

@@ -14,6 +14,7 @@ from crdt.bounds import Bounds
 from crdt.errors import UpdateError
 from crdt.events import CHECKED
 from server.outbox import Outbox
+from server.realtime.codes import TIMEOUT, TOO_MANY
 from server.realtime.lingering import say_goodbye
 from server.tasks import Tasks
 from server.websocket import WebSocketProtocol, encode_close
@@ -29,42 +30,6 @@ if TYPE_CHECKING:
     from server.settings import Settings
 
 log = logging.getLogger("plait.realtime")
-
-# Close codes. 44xx: do not come back as you are (y-websocket 3.1 stops); others: come back.
-MALFORMED = 4400
-FORBIDDEN = 4403
-GONE = 4404
-TIMEOUT = 4408
-LINEAGE = 4409
-TOO_LARGE = 4413
-TOO_MANY = 4429
-RESET = 4205
-EXPIRED = 4501
-INTERNAL = 1011
-RESTART = 1012
-OVERLOADED = 1013
-
-CODES = {
-    "read-only": FORBIDDEN,
-    "permission-denied": FORBIDDEN,
-    "revoked": FORBIDDEN,
-    "deleted": GONE,
-    "lineage": LINEAGE,
-    "too-large": TOO_LARGE,
-    "document-full": TOO_LARGE,
-    "too-many": TOO_MANY,
-    "token-expired": EXPIRED,
-    "load-failed": OVERLOADED,
-    "overloaded": OVERLOADED,
-    "internal": INTERNAL,
-    "restart": RESTART,
-}
-"""Reason → close code; any other reason is the peer's malformed input."""
-
-
-def close_code(reason: str) -> int:
-    """The close code for a reason word."""
-    return CODES.get(reason, MALFORMED)
 
 
 @dataclass(slots=True)
@@ -98,23 +63,6 @@ class Realtime:
             self._second, self._handshakes = second, 0
         self._handshakes += 1
         return self._handshakes <= self.settings.handshakes_per_s_max
-
-    def show_in(self, metrics: Metrics) -> None:
-        """Have the sockets' numbers read when somebody asks for metrics."""
-        connections, turns = self.connections, self.turns
-        metrics.counter("bytes_out", "Bytes written to sockets", lambda: turns.bytes_out)
-        metrics.counter("writes", "Writes to sockets", lambda: turns.writes)
-        metrics.gauge("connections_open", "Open sockets", lambda: len(connections))
-        metrics.gauge(
-            "connections_blocked",
-            "Sockets whose reader is slow",
-            lambda: sum(each.outbox.blocked for each in connections),
-        )
-        metrics.gauge(
-            "outbox_bytes",
-            "Bytes that wait for slow readers",
-            lambda: sum(each.outbox.depth for each in connections),
-        )
 
 
 REALTIME = web.AppKey("realtime", Realtime)

@@ -20,7 +20,8 @@ from crdt.ids import DocumentName
 from server import websocket
 from server.errors import Busy
 from server.member import Member
-from server.realtime.connection import MALFORMED, RESET, TIMEOUT, Connection, close_code
+from server.realtime.codes import MALFORMED, RESET, TIMEOUT, close_code
+from server.realtime.connection import Connection
 from server.realtime.hocuspocus_member import HocuspocusMember, Waiting
 from storage.errors import StorageError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crdt import wire
 from server import websocket
 from server.member import Member
-from server.realtime.connection import close_code
+from server.realtime.codes import close_code
 
 if TYPE_CHECKING:
     from auth.principal import Principal

@@ -7,12 +7,32 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from server.realtime.connection import LOOK_EVERY, RESTART
+from server.realtime.codes import RESTART
+from server.realtime.connection import LOOK_EVERY
 
 if TYPE_CHECKING:
+    from server.metrics import Metrics
     from server.realtime.connection import Connection, Realtime
 
 log = logging.getLogger("plait.realtime")
+
+
+def show_in(realtime: Realtime, metrics: Metrics) -> None:
+    """Have the sockets' numbers read when somebody asks for metrics."""
+    connections, turns = realtime.connections, realtime.turns
+    metrics.counter("bytes_out", "Bytes written to sockets", lambda: turns.bytes_out)
+    metrics.counter("writes", "Writes to sockets", lambda: turns.writes)
+    metrics.gauge("connections_open", "Open sockets", lambda: len(connections))
+    metrics.gauge(
+        "connections_blocked",
+        "Sockets whose reader is slow",
+        lambda: sum(each.outbox.blocked for each in connections),
+    )
+    metrics.gauge(
+        "outbox_bytes",
+        "Bytes that wait for slow readers",
+        lambda: sum(each.outbox.depth for each in connections),
+    )
 
 
 class Sweeper:

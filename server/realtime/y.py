@@ -15,7 +15,8 @@ from crdt import structure, wire
 from crdt.errors import WireError
 from server import websocket
 from server.member import Member
-from server.realtime.connection import MALFORMED, Connection, close_code
+from server.realtime.codes import MALFORMED, close_code
+from server.realtime.connection import Connection
 
 if TYPE_CHECKING:
     from auth.principal import Principal
