@@ -40,6 +40,12 @@ ENDS_THE_START = {
 """Errors that no request can meet."""
 
 TESTED_ELSEWHERE = {
+    "crdt/breakage.py": "tests/crdt/test_room.py",
+    "crdt/effects.py": "tests/crdt/test_room.py",
+    "crdt/gaps.py": "tests/crdt/test_patience.py",
+    "crdt/syncing.py": "tests/crdt/test_room.py",
+    "crdt/turn.py": "tests/crdt/test_room.py",
+    "server/realtime/codes.py": "tests/server/realtime/test_connection.py",
     "server/__main__.py": "tests/stories/test_serve.py",
     "server/app.py": "tests/stories/test_serve.py",
     "server/caller.py": "tests/server/test_documents.py",

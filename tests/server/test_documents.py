@@ -17,7 +17,7 @@ from crdt import wire
 from crdt.errors import UpdateError
 from server.errors import Busy
 from server.live import ROW_BYTES
-from server.realtime.connection import OVERLOADED
+from server.realtime.codes import OVERLOADED
 from tests.clients import Closed, Replica, YClient, becomes, text_of
 from tests.crdt.test_replica import AB, PANIC
 from tests.inside import Guest, Inside, serving

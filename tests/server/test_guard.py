@@ -12,7 +12,7 @@ import pytest
 
 from auth.principal import Role
 from crdt import wire
-from server.realtime.connection import EXPIRED, FORBIDDEN, GONE
+from server.realtime.codes import EXPIRED, FORBIDDEN, GONE
 from storage.credentials import Credentials
 from storage.grants import Grants
 from storage.pool import close_pool, open_pool

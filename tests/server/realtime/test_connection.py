@@ -11,7 +11,7 @@ import pytest
 
 from crdt import wire
 from crdt.awareness import Entry, encode
-from server.realtime.connection import MALFORMED, TIMEOUT
+from server.realtime.codes import MALFORMED, TIMEOUT
 from tests.clients import YClient, becomes
 from tests.inside import Guest, Inside
 from tests.server.realtime.conftest import Serve

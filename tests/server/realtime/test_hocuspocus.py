@@ -10,7 +10,7 @@ import pytest
 
 from crdt import wire
 from crdt.awareness import Entry, encode
-from server.realtime.connection import MALFORMED, RESET, TIMEOUT
+from server.realtime.codes import MALFORMED, RESET, TIMEOUT
 from tests.clients import HocuspocusClient, Replica
 from tests.inside import Guest
 from tests.server.realtime.conftest import Serve

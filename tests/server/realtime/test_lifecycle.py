@@ -13,7 +13,7 @@ import pytest
 
 from crdt import wire
 from server.app import Server
-from server.realtime.connection import RESTART
+from server.realtime.codes import RESTART
 from server.settings import Settings
 from tests.clients import Closed, Replica, Visitor, YClient, becomes
 from tests.inside import Guest, Inside, serving

@@ -10,7 +10,7 @@ import pytest
 from auth.principal import Role
 from crdt import wire
 from crdt.awareness import Entry, encode
-from server.realtime.connection import FORBIDDEN, MALFORMED, TOO_LARGE
+from server.realtime.codes import FORBIDDEN, MALFORMED, TOO_LARGE
 from tests.clients import Replica, YClient, text_of
 from tests.inside import Guest
 from tests.server.realtime.conftest import Serve

@@ -9,7 +9,7 @@ import pytest
 
 from auth.principal import Role
 from crdt import wire
-from server.realtime.connection import EXPIRED
+from server.realtime.codes import EXPIRED
 from tests.clients import Replica, text_of
 from tests.inside import Guest
 from tests.server.realtime.conftest import Serve
