@@ -77,9 +77,7 @@ class Flusher:
         def link(name: str, wait_ms: int) -> Link:
             return Link(dsn, name=name, lock_ms=wait_ms, connect_s_max=connect_s_max)
 
-        self._fast = Lane(
-            link("fast", lock_ms), terms, rows_max=rows_max, bytes_max=bytes_max
-        )
+        self._fast = Lane(link("fast", lock_ms), terms, rows_max=rows_max, bytes_max=bytes_max)
         self._large = Lane(
             link("large", lock_ms), terms, rows_max=LARGE_ROWS_MAX, bytes_max=LARGE_BYTES_MAX
         )
