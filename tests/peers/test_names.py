@@ -4,8 +4,8 @@ import uuid
 from typing import Any
 
 import pytest
-from tests.peers.home import Home
 
+from tests.peers.home import Home
 from tests.peers.peer import HOCUSPOCUS, Y_WEBSOCKET
 
 AWKWARD = (
