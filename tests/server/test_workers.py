@@ -59,11 +59,11 @@ async def test_a_helper_that_dies_is_replaced(workers: Workers) -> None:
 
 async def test_waiting_for_a_helper_does_not_count_as_work() -> None:
     """Work behind other work is done, however long that takes, and outlives what is given up."""
-    workers = Workers(processes=1, memory_bytes=1 << 30, timeout_s=1.5)
+    workers = Workers(processes=1, memory_bytes=1 << 30, timeout_s=6)
     try:
         await workers.run(abs, -1)
         outcomes = await asyncio.gather(
-            workers.run(time.sleep, 1),
+            workers.run(time.sleep, 2),
             workers.run(time.sleep, 60),
             workers.run(die),
             workers.run(abs, -3),
@@ -85,7 +85,7 @@ async def test_work_that_needs_too_much_memory_is_given_up(workers: Workers) -> 
 
 async def test_work_that_takes_too_long_is_given_up() -> None:
     """A stuck helper is stopped and replaced."""
-    workers = Workers(processes=1, memory_bytes=1 << 30, timeout_s=1.5)
+    workers = Workers(processes=1, memory_bytes=1 << 30, timeout_s=6)
     try:
         await workers.run(abs, -1)
         with pytest.raises(WorkerDied):
