@@ -128,8 +128,7 @@ class LiveRoom:
         return any(job.live is self for job in self.node.jobs)
 
     def leave(self, member: Member) -> None:
-        """A session is gone."""
-        self.turn()
+        """A session is gone; what it sent before is handled when the turn ends."""
         member.live = None
         self.tell(events.Left(member))
 
@@ -212,7 +211,7 @@ class LiveRoom:
     def _presence(self, body: bytes) -> None:
         for session in self.room.sessions:
             connection: Connection = session.connection  # type: ignore[attr-defined]
-            if session.behind is None and not connection.blocked:
+            if not connection.blocked:
                 connection.to_peer(body)
 
 

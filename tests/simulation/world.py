@@ -149,7 +149,7 @@ class World:
         """Everybody connects and reads; all that is under way arrives."""
         moved = False
         for peer in self.peers:
-            if peer.alive and peer.connection is None:
+            if peer.alive and peer.connection is None and not peer.estranged:
                 peer.connect(self.rng.choice(self.nodes), self)
         for connection in list(self.network.connections):
             moved |= bool(connection.up or connection.down)
