@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 import pycrdt
 
 from crdt.bounds import BOUNDS, Bounds
-from crdt.errors import OutOfOrder, UpdateError
+from crdt.errors import DocumentBroken, OutOfOrder, UpdateError
 from crdt.gaps import ready_part
 from crdt.merging import (
     EMPTY_STATE,
@@ -104,8 +104,19 @@ class Document:
     def _rebuild(self, updates: list[bytes], *, careful: bool) -> list[UpdateError | None]:
         """Apply stored rows to an empty document."""
         self._pendings.bounded = False
-        self._replica.exact, self._replica.careful = True, careful
-        return self._replica.apply(updates, observe=False, waiting=True)[0]
+        replica = self._replica
+        replica.exact, replica.careful = True, careful
+        if careful:
+            return replica.apply(updates, observe=False, waiting=True)[0]
+        # The first row is mostly a snapshot: it need not be compared with those behind it.
+        results = replica.apply(updates[:1], observe=False, waiting=True)[0]
+        try:
+            return results + replica.apply(updates[1:], observe=False, waiting=True)[0]
+        except OutOfOrder:
+            raise
+        except DocumentBroken as broken:
+            culprit = None if broken.culprit is None else broken.culprit + 1
+            raise DocumentBroken(culprit, broken.cause) from None
 
     @property
     def broken(self) -> bool:

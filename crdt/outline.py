@@ -110,6 +110,7 @@ class _Scan:
         self.bounds = bounds
         self.ranges: list[Range] = []
         self.deletes: list[Range] = []
+        self.clients: set[int] = set()
         self.starts: dict[int, int] = {}
         """Clock from which on the update itself has all structs of a client."""
         self.references: dict[int, int] = {}
@@ -123,6 +124,9 @@ class _Scan:
         for _ in range(self._count(self.bounds.update_clients_max, "too-many")):
             structs = self._count(self.bounds.update_structs_max, "too-many")
             client = self._client()
+            if client in self.clients:
+                raise UpdateError("malformed")  # Two blocks of one client might overlap.
+            self.clients.add(client)
             first = low = clock = self._number()
             for _ in range(structs):
                 at = self.at

@@ -28,6 +28,7 @@ from crdt.merging import (
     merge,
     waits,
 )
+from crdt.overlaps import overlap
 from crdt.pending import Pendings
 from crdt.replica import Replica
 from crdt.surrogates import Pairs, replace
@@ -99,6 +100,13 @@ class PatientReplica:
         This is the hot path: 2.5 us for one small update, 1.1 us each for sixteen.
         """
         forms = self._prepare(updates) if self._pairs.concerned(updates) else updates
+        if not self.careful and overlap(forms):
+            if self.exact and waiting:
+                self._replica.retire("overlapping rows")
+                raise OutOfOrder
+            answer = self._apply_ready(updates, forms, observe=observe)
+            self.careful = len(self.pendings) > 0
+            return answer
         if self.careful:
             if waiting:
                 self._apply_stored(updates, forms)
