@@ -110,8 +110,9 @@ class Syncs:
         """
         room = self._room
         for session in room.sessions:
-            if session.greets and session is not author and session.behind is None:
-                session.behind = room.vector_before
+            if session.greets and session is not author:
+                if session.behind is None:
+                    session.behind = room.vector_before
                 room.ledger.owe(session, None, next_batch=True)
 
     def drained(self, session: Session) -> list[Effect]:
