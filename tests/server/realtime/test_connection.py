@@ -8,10 +8,11 @@ from itertools import pairwise
 from uuid import uuid4
 
 import pytest
+from aiohttp import WSServerHandshakeError
 
 from crdt import wire
 from crdt.awareness import Entry, encode
-from server.realtime.codes import MALFORMED, TIMEOUT
+from server.realtime.codes import MALFORMED, TIMEOUT, TOO_MANY
 from tests.clients import YClient, becomes
 from tests.inside import Guest, Inside
 from tests.server.realtime.conftest import Serve
@@ -249,3 +250,57 @@ async def test_a_flood_of_questions_for_presence_is_answered_once(serve: Serve) 
         await flooder.sync()
 
         assert inside.realtime.turns.bytes_out - sent < 5 * MIB
+
+
+# -- budgets ----------------------------------------------------------------------------
+
+
+async def test_a_peer_over_its_budget_of_frames_waits_and_is_sent_away_in_the_end(
+    serve: Serve,
+) -> None:
+    """Over it for a second, it is not read for the rest; over it for long, 4429."""
+    inside = await serve(frames_per_s_max=50, budget_strikes_max=2)
+    async with inside.visitor() as guest:
+        flooder, other = await (await guest.y("a")).sync(), await guest.open("b")
+        started = time.monotonic()
+        written = 0
+        while flooder.code is None:
+            await asyncio.gather(*(send_on(flooder, wire.awareness(b"\x00")) for _ in range(60)))
+            await other.write("fine")
+            await other.settled(written + 2)
+            written += 1
+            await asyncio.sleep(0.1)
+
+        assert flooder.code == TOO_MANY
+        assert 1 < time.monotonic() - started < 8
+        assert other.socket.code is None
+
+
+async def test_a_peer_over_its_budget_of_bytes_is_read_more_slowly(serve: Serve) -> None:
+    """Ten megabytes at four a second take two seconds; nothing of them is lost."""
+    inside = await serve(bytes_per_s_max=4 * MIB, budget_strikes_max=60)
+    async with inside.visitor() as guest:
+        client = await (await guest.y("a")).sync()
+        started = time.monotonic()
+        last = b""
+        for _ in range(40):
+            last = client.replica.insert("x" * 256 * KIB)
+            await client.send(wire.update(last))
+        await client.stored(last)
+
+        assert time.monotonic() - started > 1
+        assert len(await guest.stored_text("a")) == 40 * 256 * KIB
+
+
+async def test_so_many_handshakes_a_second_and_no_more(serve: Serve) -> None:
+    """A storm is told to come back: 503 with a wait; the next second lets more in."""
+    inside = await serve(handshakes_per_s_max=10)
+    async with inside.visitor() as guest:
+        ended = await asyncio.gather(*(guest.y("a") for _ in range(40)), return_exceptions=True)
+        refused = [one for one in ended if isinstance(one, WSServerHandshakeError)]
+        assert {error.status for error in refused} == {503}
+        assert 10 <= len(ended) - len(refused) <= 30
+        await asyncio.sleep(1)
+
+        await (await guest.y("a")).sync()
+    assert inside.metrics.refusals["handshakes-full"] == len(refused)
