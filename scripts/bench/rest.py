@@ -1,0 +1,236 @@
+"""What sync over REST costs: pushes, pulls and deltas, with the CPU of server and PostgreSQL.
+
+    python scripts/bench/rest.py [--seconds 3] [--blocks 100000] [--core 0] [--json FILE]
+
+It starts a server with an embedded PostgreSQL and its defaults (fsync on) in a temporary folder, on
+one core, and asks from the other, one request after the other over one connection: the rates are
+those of one device. Bodies are made before the clock runs. CPU is time on the processor, read from
+the kernel, per request or per block; PostgreSQL's is its whole process tree, autovacuum included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import uvloop
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from crdt.document import state_vector_of
+from scripts._load.login import login
+from scripts._load.probe import Probe
+from scripts.bench.rest_device import Device, insertion, notes
+
+ROOT = Path(__file__).resolve().parents[2]
+READY = "Plait is ready at "
+LULL_S = 0.3
+
+Figures = dict[str, float]
+
+
+async def quiet(probe: Probe, most_s: float = 30.0) -> None:
+    """Wait until the server has nothing left to do: settling, search and relations run behind."""
+    for _ in range(int(most_s / LULL_S)):
+        probe.refresh()
+        before = probe.cpu()
+        await asyncio.sleep(LULL_S)
+        used = probe.cpu().since(before)
+        if used.server + used.postgres < 0.05 * LULL_S:
+            return
+
+
+async def timed(
+    probe: Probe, seconds: float, requests: AsyncIterator[Callable[[], Awaitable[Any]]], per: int
+) -> Figures:
+    """Send requests one after the other for so long; rates, and CPU for each block or entry.
+
+    CPU is given twice: while the requests were answered, and with all that was left to do behind.
+    """
+    await quiet(probe)
+    cpu, started, count, worst = probe.cpu(), time.perf_counter(), 0, 0.0
+    async for send in requests:
+        at = time.perf_counter()
+        await send()
+        worst = max(worst, time.perf_counter() - at)
+        count += 1
+        if time.perf_counter() - started >= seconds:
+            break
+    took = time.perf_counter() - started
+    answering = probe.cpu().since(cpu)
+    await quiet(probe)
+    whole = probe.cpu().since(cpu)
+    each = max(1, count) * per / 1e6
+    return {
+        "requests_per_s": round(count / took, 1),
+        "blocks_per_s": round(count * per / took),
+        "ms_each": round(took / max(1, count) * 1000, 2),
+        "ms_worst": round(worst * 1000, 2),
+        "server_us": round(answering.server / each, 1),
+        "postgres_us": round(answering.postgres / each, 1),
+        "server_us_in_all": round(whole.server / each, 1),
+        "postgres_us_in_all": round(whole.postgres / each, 1),
+    }
+
+
+class Bench:
+    """All rows against one server."""
+
+    def __init__(self, device: Device, probe: Probe, seconds: float) -> None:
+        self._device, self._probe, self._seconds = device, probe, seconds
+        self.rows: dict[str, Figures] = {}
+
+    async def _row(
+        self, name: str, bodies: Callable[[], AsyncIterator[tuple[str, bytes]]], per: int
+    ) -> None:
+        async def requests() -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+            async for route, body in bodies():
+                yield partial(self._device.post, route, body)
+
+        self._say(name, await timed(self._probe, self._seconds, requests(), per))
+
+    def _say(self, name: str, figures: Figures) -> None:
+        self.rows[name] = figures
+        print(f"{name:34}", "  ".join(f"{key} {value}" for key, value in figures.items()))
+
+    async def pushes(self, size: int) -> None:
+        """New blocks, then another sentence for blocks that are there."""
+        device = self._device
+        many = max(20, min(3000, 12_000 // size))
+
+        async def new() -> AsyncIterator[tuple[str, bytes]]:
+            for body in [device.push_body(notes(size), 0) for _ in range(many)]:
+                yield "push", body
+
+        await self._row(f"push {size}, new blocks", new, size)
+        mine = notes(size)
+        await device.post("push", device.push_body(mine, 0))
+
+        async def more() -> AsyncIterator[tuple[str, bytes]]:
+            for body in [device.push_body(mine, clock) for clock in range(1, many)]:
+                yield "push", body
+
+        await self._row(f"push {size}, another sentence", more, size)
+        last = device.push_body(mine, 1)
+
+        async def again() -> AsyncIterator[tuple[str, bytes]]:
+            for _ in range(100_000):
+                yield "push", last
+
+        await self._row(f"push {size}, replayed", again, size)
+
+    async def pulls(self, size: int) -> None:
+        """A device that has all, one that lacks a sentence of each, and one that has nothing."""
+        device = self._device
+        mine = notes(size)
+        for clock in range(5):
+            await device.post("push", device.push_body(mine, clock))
+        await device.delta(0)
+        for name, clock in (("unchanged", 5), ("changed", 4), ("whole", 0)):
+            body = device.pull_body(mine, clock)
+
+            async def same(body: bytes = body) -> AsyncIterator[tuple[str, bytes]]:
+                for _ in range(100_000):
+                    yield "pull", body
+
+            await self._row(f"pull {size}, {name}", same, size)
+
+    async def deltas(self, blocks: int) -> None:
+        """The whole chain over a large workspace, and a marker with few matches behind it."""
+        device = self._device
+        present = (await device.delta(0))["total_changed"]
+        while present < blocks:
+            size = min(1000, blocks - present)
+            await device.post("push", device.push_body(notes(size), 0))
+            present += size
+        await device.delta(0)
+        pages = await self._chain()
+        recent = pages[-1]["changed_blocks"][-21]["updated_at"]
+
+        async def chain() -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+            for _ in range(3):
+                yield self._chain
+
+        self._say(f"delta, chain over {blocks}", await timed(self._probe, 0, chain(), len(pages)))
+        self.rows[f"delta, chain over {blocks}"]["pages"] = len(pages)
+
+        async def few() -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+            for _ in range(100_000):
+                yield lambda: device.delta(recent)
+
+        self._say("delta, 20 matches", await timed(self._probe, self._seconds, few(), 1))
+
+    async def _chain(self) -> list[Any]:
+        pages, since, has_more = [], 0, True
+        while has_more:
+            pages.append(await self._device.delta(since))
+            since, has_more = pages[-1]["server_time"], pages[-1]["has_more"]
+        return pages
+
+
+@contextmanager
+def serving(core: int) -> Iterator[tuple[str, int]]:
+    """A server on one core, with a database of its own: its address and process."""
+    with tempfile.TemporaryDirectory(prefix="plait-rest-") as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL runs as another user where we are root.
+        data = Path(folder) / "data"
+        process = subprocess.Popen(
+            ["scripts/serve", "--port", "0", "--data", str(data), "--log-level", "warning"],
+            cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        os.sched_setaffinity(process.pid, {core})  # Before it has threads or children.
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith(READY):
+                    yield line.removeprefix(READY).split()[0], process.pid
+                    return
+            raise SystemExit("the server did not start")
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+async def run(url: str, pid: int, options: argparse.Namespace) -> dict[str, Figures]:
+    """All rows against one server."""
+    async with aiohttp.ClientSession() as http:
+        bench = Bench(Device(http, url, login(url)), Probe(pid), options.seconds)
+        for size in options.sizes:
+            await bench.pushes(size)
+        await bench.pulls(1000)
+        await bench.deltas(options.blocks)
+    return bench.rows
+
+
+def main() -> None:
+    """Run all rows and print them."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of a row (3)")
+    parser.add_argument("--blocks", type=int, default=100_000, help="blocks of the delta (100,000)")
+    parser.add_argument("--core", type=int, default=0, help="core of the server (0)")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[1, 100, 1000], help="of pushes")
+    parser.add_argument("--json", metavar="FILE", help="write all figures as JSON")
+    options = parser.parse_args()
+    # Our state vectors must be what the server computes, or every row measures the wrong thing.
+    assert state_vector_of(insertion(5, 0, "abc")) == b"\x01\x05\x03"
+    with serving(options.core) as (url, pid):
+        os.sched_setaffinity(0, set(range(os.cpu_count() or 1)) - {options.core} or {0})
+        rows = uvloop.run(run(url, pid, options))
+    if options.json:
+        Path(options.json).write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""One device that syncs over REST, for the bench: bodies made beforehand, one request at a time."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+from typing import Any, NamedTuple
+
+import aiohttp
+import msgspec
+
+from crdt.ids import make_ulid
+from crdt.wire.lib0 import var_string, var_uint
+from scripts._load.login import Login
+
+TEXT = "a sentence of a note that somebody wrote on a train. "
+
+
+def insertion(client: int, clock: int, text: str) -> bytes:
+    """The update of a Yjs client that types at the end of a block's text."""
+    struct = (
+        b"\x04\x01" + var_string("content_v0")
+        if clock == 0
+        else b"\x84" + var_uint(client) + var_uint(clock - 1)
+    )
+    return b"\x01\x01" + var_uint(client) + var_uint(clock) + struct + var_string(text) + b"\x00"
+
+
+class Note(NamedTuple):
+    """A block as a device has it: one client typed into it."""
+
+    block: str
+    client: int
+
+
+class Device:
+    """The requests of one device over one connection."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, account: Login) -> None:
+        self._http, self._url = http, url
+        self.workspace: str = account.workspace_id
+        self._headers = {
+            "Authorization": f"Bearer {account.access_token}",
+            "Content-Type": "application/json",
+        }
+
+    def push_body(self, notes: list[Note], clock: int) -> bytes:
+        """A push of one more sentence for each note."""
+        return msgspec.json.encode({"blocks": [self._item(note, clock) for note in notes]})
+
+    def _item(self, note: Note, clock: int) -> dict[str, Any]:
+        update = insertion(note.client, clock * len(TEXT), TEXT)
+        return {
+            "block_id": note.block,
+            "workspace_id": self.workspace,
+            "state_vector": vector_of(note, clock + 1),
+            "update": base64.b64encode(update).decode(),
+            "sync_version": 1,
+        }
+
+    def pull_body(self, notes: list[Note], clock: int) -> bytes:
+        """A pull by a device that has `clock` sentences of each."""
+        items = [
+            {"block_id": n.block, "state_vector": vector_of(n, clock), "sync_version": 1}
+            for n in notes
+        ]
+        return msgspec.json.encode({"blocks": items})
+
+    async def post(self, route: str, body: bytes) -> dict[str, Any]:
+        """One request; its answer."""
+        async with self._http.post(
+            f"{self._url}/api/sync/{route}", data=body, headers=self._headers
+        ) as response:
+            data = await response.read()
+            if response.status != 200:
+                raise RuntimeError(f"{route}: {response.status} {data[:300]!r}")
+            answer: dict[str, Any] = msgspec.json.decode(data)
+            return answer
+
+    async def delta(self, since: int) -> dict[str, Any]:
+        """One page of the feed."""
+        query = f"workspace_id={self.workspace}&since={since}"
+        async with self._http.get(
+            f"{self._url}/api/sync/delta?{query}", headers=self._headers
+        ) as response:
+            answer: dict[str, Any] = msgspec.json.decode(await response.read())
+            return answer
+
+
+def vector_of(note: Note, sentences: int) -> str:
+    """The state vector of a device that has so many sentences of a note."""
+    vector = b"\x01" + var_uint(note.client) + var_uint(sentences * len(TEXT))
+    return base64.b64encode(vector).decode()
+
+
+def notes(count: int) -> list[Note]:
+    """Blocks that a device made offline."""
+    now = int(time.time() * 1000)
+    return [
+        Note(make_ulid(now, secrets.token_bytes(10)), 1 + secrets.randbelow(1 << 32))
+        for _ in range(count)
+    ]
