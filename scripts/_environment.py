@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 PACKAGES = ("crdt", "auth", "storage", "server")
+PURE = "pyvips"
 VERSION_MARK = ".plait-python"
 
 
@@ -73,12 +74,17 @@ def make(venv: Path) -> None:
 
 
 def install(venv: Path, wanted: Path) -> None:
-    """Install exactly the files whose hashes the lock names; nothing is built from source."""
+    """Install exactly the files whose hashes the lock names.
+
+    Nothing is compiled. The packages of `PURE` have no wheels: they are Python alone, packed by the
+    tools that `requirements/build.lock` brought before them, by hash too.
+    """
     python = venv / "bin" / "python"
     pip = [str(python), "-m", "pip"]
     if run([*pip, "--version"]).returncode:
         pip = [sys.executable, "-m", "pip", "--python", str(python)]
     options = ["--require-hashes", "--only-binary", ":all:", "--no-deps"]
+    options += ["--no-binary", PURE, "--no-build-isolation"]
     options += ["--quiet", "--disable-pip-version-check", "--no-input"]
     done = run([*pip, "install", *options, "-r", str(wanted)])
     if done.returncode:

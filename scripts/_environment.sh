@@ -25,9 +25,10 @@ find_python() {
 }
 
 # prepare NAME...: install requirements/NAME.lock unless exactly that is installed already. A copy of
-# the lock, written last, is the mark; comparing it costs a millisecond at every later start.
+# the lock, written last, is the mark; comparing it costs a millisecond at every later start. What
+# the one package without wheels is built with comes first.
 prepare() {
-    for lock in "$@"; do
+    for lock in build "$@"; do
         if ! { [ -x "$python" ] && cmp -s "$root/requirements/$lock.lock" "$venv/.plait-$lock.lock"; }; then
             base=$(find_python) || exit 1
             "$base" "$root/scripts/_environment.py" "$root" "$venv" "$lock" >&2 || exit 1
