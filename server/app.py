@@ -25,6 +25,7 @@ from server.compacting import Compacting
 from server.documents import DOCUMENTS, Documents
 from server.door import setup_http
 from server.feed import FEED, Feed
+from server.files import FILES, Files
 from server.guard import Guard
 from server.health import HEALTH, Health
 from server.identity import Identity
@@ -211,6 +212,9 @@ class Server:
         app[BATCHES] = Batches(documents, store)
         app[READINGS] = Readings(documents, store)
         app[BODIES] = Budget(self.settings.push_bytes_in_flight_max)
+        files = app[FILES] = Files(self.settings, pool)
+        files.start()
+        self._stack.push_async_callback(files.stop)
         feed = app[FEED] = Feed(Changes(pool), store, documents)
         feed.start()
         self._stack.push_async_callback(feed.stop)

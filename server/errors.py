@@ -139,6 +139,11 @@ TABLE: dict[type[BaseException], Rule] = {
     storage.UnknownDocument: (404, "not_found", None),
     # The same answer as for what is not there: a foreign document must not be found by its name.
     storage.NameTaken: (404, "not_found", None),
+    storage.StoreUnavailable: (503, "unavailable", 5),
+    storage.UnknownBlob: (404, "not_found", None),
+    storage.HashMismatch: (400, "hash_mismatch", None),
+    storage.TooLarge: (413, "too_large", None),
+    storage.QuotaExceeded: (413, "quota_exceeded", None),
     # Both mean a request that broke off or breaks HTTP's own rules.
     web.RequestPayloadError: (400, "bad_request", None),
     HttpProcessingError: (400, "bad_request", None),
@@ -149,6 +154,8 @@ _TOO_LARGE = frozenset({"update_too_large", "update_document_full", "frame_too_l
 _MESSAGES: dict[type[BaseException], str] = {
     storage.Unavailable: "the database cannot be reached; nothing was changed for good",
     storage.LogBroken: "the document cannot be opened; the operator has been told",
+    storage.StoreUnavailable: "files cannot be stored or read now",
+    storage.UnknownBlob: "not found",
     crdt.DocumentBroken: "the document is being rebuilt",
     auth.ApprovalRequired: "an administrator has to approve this account first",
     auth.RegistrationClosed: "this server takes no new accounts",
@@ -208,9 +215,16 @@ def fault_of(error: BaseException) -> Fault | None:
         status=413 if code in _TOO_LARGE else status,
         code=code,
         message=_look_up(type(error), _MESSAGES) or str(error),
-        facts={"approval_required": True} if isinstance(error, auth.ApprovalRequired) else {},
+        facts=_facts_of(error),
         headers=headers,
     )
+
+
+def _facts_of(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, auth.ApprovalRequired):
+        return {"approval_required": True}
+    facts: dict[str, Any] = getattr(error, "facts", {})
+    return facts
 
 
 def _fault_of_aiohttp(error: web.HTTPException) -> Fault:

@@ -5,6 +5,11 @@
       LogBroken       stored rows of a document are missing or contradict each other
       UnknownDocument no document has this id
       NameTaken       a global id is in use in another scope, or was and is gone for good
+      StoreUnavailable  the place of the blobs cannot be reached or takes nothing now
+      UnknownBlob     no bytes are kept under this hash
+      HashMismatch    bytes are not those that were announced
+      TooLarge        more bytes than are allowed, or than were announced
+      QuotaExceeded   an account would use more than it may
 
 Callers outside this package never see an error of asyncpg: `reaching` translates them, so that one
 table in `server/errors.py` can answer 503 for all of them.
@@ -55,6 +60,46 @@ class NameTaken(StorageError):
     def __init__(self, name: str) -> None:
         super().__init__("the global id is taken")
         self.name = name
+
+
+class StoreUnavailable(StorageError):
+    """The blob store cannot be reached, or is full; nothing is known to be lost."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"the blob store is unavailable: {cause}")
+        self.cause = cause
+
+
+class UnknownBlob(StorageError):
+    """Nothing is kept under this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no blob {name}")
+        self.name = name
+
+
+class HashMismatch(StorageError):
+    """The bytes that came have another SHA-256 than was announced; they were not kept."""
+
+    def __init__(self, expected: bytes, found: bytes) -> None:
+        super().__init__(f"the SHA-256 of these bytes is {found.hex()}, not {expected.hex()}")
+        self.expected, self.found = expected, found
+
+
+class TooLarge(StorageError):
+    """More bytes came than may; they were not kept."""
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(f"more than {bytes_max} bytes")
+        self.bytes_max = bytes_max
+
+
+class QuotaExceeded(StorageError):
+    """An account has no room for this."""
+
+    def __init__(self, *, wanted: int, used: int, quota: int) -> None:
+        super().__init__(f"{wanted} bytes do not fit: {used} of {quota} bytes are in use")
+        self.facts = {"wanted": wanted, "used": used, "quota": quota}
 
 
 # Server errors (by SQLSTATE class) that say "not now" rather than "never": connection, insufficient

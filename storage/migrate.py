@@ -73,7 +73,11 @@ async def migrate(pool: Pool, folder: Path = FOLDER) -> list[int]:
         return []
     try:
         await pool.execute(_BOOKS)
-    except (asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):
+    except (
+        asyncpg.UniqueViolationError,
+        asyncpg.DuplicateTableError,
+        asyncpg.DuplicateObjectError,
+    ):
         await pool.execute(_BOOKS)  # Another server made the same tables at the same moment.
     except asyncpg.InsufficientPrivilegeError as error:
         raise MigrationError(f"the database does not let us make tables: {error}") from error

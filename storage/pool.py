@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     # Generic for type checkers only.
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+    Asked: TypeAlias = Pool | Connection
 else:
     Pool = asyncpg.Pool
     Connection = asyncpg.pool.PoolConnectionProxy
+    Asked = Pool | Connection
 
 
 RELEASE_S = 1.0

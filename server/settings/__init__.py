@@ -13,6 +13,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from crdt.bounds import Bounds
+from server.settings.files import Files
 from server.settings.topics import (
     Address,
     Connections,
@@ -33,7 +34,7 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Address, Operation, Database, Identity, Connections, Rooms, Sync, Bounds):
+class Settings(Address, Operation, Database, Identity, Connections, Rooms, Sync, Files, Bounds):
     """All settings of one server."""
 
     def __post_init__(self) -> None:
