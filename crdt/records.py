@@ -18,6 +18,7 @@ What a peer wrote into the map that is no record is as if it were not there.
 """
 
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable
 from typing import Any, Final
 
 import pycrdt
@@ -105,15 +106,26 @@ class Collection:
 
     # --- many records ------------------------------------------------------------------------
 
+    def all(self) -> list[tuple[str, Record]]:
+        """What stands under every id, tombstones too, in no order. Reads all of them."""
+        found = []
+        with self._doc.transaction() as transaction:
+            raw: Any = transaction._txn  # noqa: SLF001
+            for key in self._map.keys(raw):
+                record = record_of(self._map.get(raw, key))
+                if record is not None:
+                    found.append((key, record))
+        return found
+
     def items(self) -> list[tuple[str, Value]]:
         """Every record that is not deleted, in no order. Reads all of them."""
-        return [(key, found.value) for key, found in self._all() if not found.is_deleted]
+        return [(key, found.value) for key, found in self.all() if not found.is_deleted]
 
     def tombstones(self) -> list[tuple[str, int]]:
         """Every id that was deleted, and when. Reads all records."""
         return [
             (key, found.at)
-            for key, found in self._all()
+            for key, found in self.all()
             if found.is_deleted and found.at is not None
         ]
 
@@ -135,6 +147,10 @@ class Collection:
     def watch(self) -> None:
         """From now on notice what `mend` has to put back."""
         self._watched()
+
+    def observe(self, heard: Callable[[Any], None]) -> Any:  # noqa: ANN401  (pycrdt's own type)
+        """Have pycrdt's events told, whoever wrote, as long as the answer is kept."""
+        return self._map.observe(heard)
 
     def mend(self) -> int:
         """Put back what an earlier record has replaced since `watch`; how many those were."""
@@ -169,21 +185,11 @@ class Collection:
             self._index.note(record, entry)
         return True
 
-    def _all(self) -> list[tuple[str, Record]]:
-        found = []
-        with self._doc.transaction() as transaction:
-            raw: Any = transaction._txn  # noqa: SLF001
-            for key in self._map.keys(raw):
-                record = record_of(self._map.get(raw, key))
-                if record is not None:
-                    found.append((key, record))
-        return found
-
     def _watched(self) -> "_Index":
         if self._index is None:
-            self._index = _Index(self._all())
+            self._index = _Index(self.all())
             # The subscription lives as long as the document, which holds this object.
-            self._subscription = self._map.observe(self._index.heard)
+            self._subscription = self.observe(self._index.heard)
         return self._index
 
 

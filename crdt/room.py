@@ -1,7 +1,7 @@
 """One live document and its sessions: told what happened, answers what must be done.
 
-`Room.handle(event, now) -> effects`; the caller performs the effects in order. No
-socket, clock or database is known here, so the whole engine runs under a simulator.
+`Room.handle(event, now) -> effects`; the caller performs the effects in order. Neither
+socket nor clock is known here, so the whole engine runs under a simulator.
 
 What holds, whatever comes in:
 
@@ -14,7 +14,7 @@ What holds, whatever comes in:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 
 from crdt import wire
@@ -81,13 +81,14 @@ class Room:
         self.intake = Intake(bounds)
         self.cursors = Cursors(awareness, bounds)
         self.syncs = Syncs(self)
+        self.on_document: Callable[[Document], None] = lambda _: None
+        """Told of each document that was loaded, before anything else is applied to it."""
         self._client_id = client_id
         self.breakage = Breakage()
         self.vector_before = EMPTY_STATE
         """What all who are not behind had been given before the event that is being handled."""
         self._waiting: list[Item] = []
-        self._rebuilt = False
-        self._over = "restart"
+        self._rebuilt, self._over = False, "restart"
 
     @property
     def is_live(self) -> bool:
@@ -247,7 +248,6 @@ class Room:
 
     def _loaded(self, rows: Sequence[bytes], retired: frozenset[int], now: float) -> list[Effect]:
         """Build the document from the log and what is still on its way there; then catch up."""
-        assert self.phase is Phase.LOADING
         flying = [update for batch in self.ledger.in_flight.values() for _, update in batch]
         known = [*rows, *(self.ledger.missed or ()), *flying]
         careful = self.breakage.out_of_order
@@ -257,6 +257,7 @@ class Room:
         if self._rebuilt:
             document.encode()  # A row that breaks it by being read is in the log: say so now.
         self.document = document
+        self.on_document(document)
         self.ledger.missed = None
         self.intake.loaded(sum(map(len, known)))
         self.syncs.retired = self.intake.retired = retired

@@ -8,7 +8,7 @@ in the table is found by `undeclared`.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -163,6 +163,9 @@ class Adapter:
     identify: Callable[[web.Request, Access], Awaitable[Principal | None]] = bearer
     error_body: Callable[[Fault], dict[str, Any]] = plain_body
     cors: Cors = Cors.NONE
+    records: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By kind of document: the collections of records whose changes the feed tells
+    (`Feed.records_since`)."""
 
 
 PRINCIPAL = web.RequestKey("principal", Principal)

@@ -201,6 +201,7 @@ class Server:
         self._sync(app, pool, realtime, identity)
         for adapter in [*ADAPTERS, *DOORS, operation.OPERATION, pages.PAGES]:
             mount(app, adapter)
+            realtime.documents.collections.update(adapter.records)
         return app
 
     def _sync(

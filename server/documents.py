@@ -71,6 +71,8 @@ class Documents:
         self.compact = compact
         self.opening = Opening(self)
         self._rooms: dict[UUID, LiveRoom] = {}
+        self.collections: dict[str, tuple[str, ...]] = {}
+        """By kind of document: the collections of records whose changes the feed tells."""
         self.tasks = Tasks()
         self._ticking: set[LiveRoom] = set()
         metrics.gauge("rooms", "Rooms in memory", lambda: len(self._rooms))
@@ -109,6 +111,7 @@ class Documents:
             awareness=Awareness(self.bounds, silence_s=settings.awareness_timeout_s),
         )
         live = self._rooms[record.id] = LiveRoom(self, record, room)
+        live.track(self.collections.get(record.kind, ()))
         live.idle_since = self.turns.clock()
         return live
 

@@ -21,7 +21,7 @@ from uuid import UUID
 from aiohttp import web
 
 from server.projecting import Projecting
-from storage.changes import NOWHERE, Dirty, Page, Settled
+from storage.changes import NOWHERE, Dirty, Page, RecordPage, Settled
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Feed:
     def __init__(self, changes: Changes, blocks: Blocks, documents: Documents) -> None:
         self.changes = changes
         self._documents = documents
-        self._projecting = Projecting(documents, blocks)
+        self._projecting = Projecting(documents, blocks, changes)
         self._listeners: list[Listener] = []
         self._coming: dict[str, asyncio.Task[None]] = {}
         """For each scope the settling that has not begun yet."""
@@ -67,6 +67,21 @@ class Feed:
         """
         await self.settle(scope)
         return await self.changes.since(scope, since, limit)
+
+    async def records_since(
+        self,
+        scope: str,
+        collections: Sequence[str],
+        since: int,
+        limit: int,
+        document: UUID | None = None,
+    ) -> RecordPage:
+        """Which records changed after a marker, everything included that is committed by now.
+
+        Of the documents whose kind an adapter names in `Adapter.records`. Raises Unavailable.
+        """
+        await self.settle(scope)
+        return await self.changes.records_since(scope, collections, since, limit, document)
 
     async def settle(self, scope: str) -> None:
         """Give everything in a scope its stamp that is committed by now. Raises Unavailable.
@@ -113,6 +128,7 @@ class Feed:
         for one in settled:
             if one.closed:
                 self._documents.end(one.document, "deleted")
+        self._projecting.settled(settled)
         if settled:
             self._tell(settled)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from crdt.effects import (
 )
 from crdt.events import FellBehind, Item, Left, TurnEnded
 from crdt.room import Phase, Room
+from crdt.tracking import Tracker
 from server import sharing, websocket
 from server.member import Member
 from storage.documents import DocumentRecord
@@ -65,6 +66,7 @@ class LiveRoom:
         "rights_version",
         "room",
         "tail_rows",
+        "tracker",
         "unsaved_bytes",
     )
 
@@ -89,8 +91,16 @@ class LiveRoom:
         self.tail_rows = 0
         """Rows of the log above the newest snapshot, as far as this room knows."""
         self.unsaved_bytes = 0
+        self.tracker: Tracker | None = None
+        """What hears of changed records, in documents that hold collections."""
         self.callers: set[Member] = set()
         """REST requests that wait for their commit."""
+
+    def track(self, collections: Sequence[str]) -> None:
+        """Hear of the records that change in these collections, from the load on."""
+        if collections:
+            tracker = self.tracker = Tracker(collections)
+            self.room.on_document = lambda document: tracker.follow(document, self.head)
 
     # -- in ---------------------------------------------------------------------------
 

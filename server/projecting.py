@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from crdt import blocks
 from crdt.document import Document
@@ -22,31 +21,36 @@ from server.large import Large, rows_of
 from server.member import Member
 from server.pace import Pace
 from server.reading import is_committed
+from server.recording import Recording
 from server.workers import WorkerDied
 from storage.changes import Dirty, Projected
 from storage.loading import Loaded
 
 if TYPE_CHECKING:
+    from crdt.tracking import Taken
     from server.documents import Documents
     from server.live import LiveRoom
     from storage.blocks import Blocks
+    from storage.changes import Changes, Settled
 
 log = logging.getLogger("plait.feed")
 
 KIND = "block"
-"""Documents of other kinds are stamped without being read."""
+"""Of documents of other kinds only the collections that the feed follows are looked at."""
 
 
 class Glance(Member):
     """A look at a document in memory, and the commit on which it waits."""
 
-    __slots__ = ("dirty", "facts", "is_over", "live_room", "sequence", "tally")
+    __slots__ = ("dirty", "facts", "is_over", "live_room", "sequence", "taken", "tally")
 
     def __init__(self, live_room: LiveRoom, dirty: Dirty) -> None:
         super().__init__("", can_write=False, greets=False, outbox=None)
         self.live_room = live_room
         self.dirty = dirty
         self.facts: blocks.Facts | None = None
+        self.taken: Taken | None = None
+        """Of a document with collections: which of its records changed."""
         self.sequence = -1
         """The last row of which the facts speak; -1 where that was never known."""
         self.is_over = False
@@ -76,29 +80,42 @@ class Glance(Member):
 class Projecting:
     """Reads changed blocks."""
 
-    def __init__(self, documents: Documents, store: Blocks) -> None:
+    def __init__(self, documents: Documents, store: Blocks, changes: Changes) -> None:
         self._documents = documents
         self._store = store
         self._large = Large(documents, store)
+        self._recording = Recording(documents, store, changes)
         self.worked_s = 0.0
         """Seconds of this process that went into it."""
 
     async def project(self, dirty: Sequence[Dirty]) -> list[Projected]:
         """What the committed rows of each document say. Raises Unavailable."""
-        found = {one.document: _without(one) for one in dirty if one.deleted or one.kind != KIND}
+        open_ = [one for one in dirty if not one.deleted]
+        written = [one for one in open_ if one.kind == KIND]
+        collected = [one for one in open_ if self._recording.collections(one.kind)]
+        known = {one.document for one in (*written, *collected)}
+        found = [_without(one) for one in dirty if one.document not in known]
         pace = Pace()
         try:
-            for projected in await self._from_memory(_others(dirty, found), pace):
-                found[projected.dirty.document] = projected
-            for projected in await self._from_store(_others(dirty, found), pace):
-                found[projected.dirty.document] = projected
+            glances = await self._glances([*written, *collected], pace)
+            found += (seen := _seen(glances))
+            in_memory = {one.dirty.document for one in seen}
+            found += await self._from_store(
+                [one for one in written if one.document not in in_memory], pace
+            )
+            found += await self._recording.project(collected, glances)
         finally:
             self.worked_s += pace.worked_s
-        return list(found.values())
+        return found
+
+    def settled(self, settled: Sequence[Settled]) -> None:
+        """These have their stamps."""
+        self._recording.settled(settled)
 
     # -- memory -------------------------------------------------------------------------
 
-    async def _from_memory(self, dirty: Sequence[Dirty], pace: Pace) -> list[Projected]:
+    async def _glances(self, dirty: Sequence[Dirty], pace: Pace) -> list[Glance]:
+        """A look at each that is in memory, with the commit of all that was seen."""
         glances: list[Glance] = []
         for one in dirty:
             live = self._documents.peek(one.document)
@@ -108,11 +125,7 @@ class Projecting:
         pace.stop()
         await self._committed([glance for glance in glances if not glance.is_over])
         pace.start()
-        return [
-            Projected(dirty=glance.dirty, sequence=glance.sequence, facts=glance.facts)
-            for glance in glances
-            if glance.facts is not None and glance.sequence >= glance.dirty.head
-        ]
+        return glances
 
     def _glance(self, dirty: Dirty, live: LiveRoom) -> Glance:
         """Look now, and let the room say when all that was seen is stored."""
@@ -125,7 +138,10 @@ class Projecting:
             turn_now(live, self._documents.turns.clock())
         if live.is_live:
             try:
-                glance.facts = blocks.read(live.room.document)
+                if dirty.kind == KIND:
+                    glance.facts = blocks.read(live.room.document)
+                elif live.tracker is not None:
+                    glance.taken = live.tracker.take(live.room.document)
             except DocumentBroken:
                 live.perform(live.room.reload([]))
         return glance
@@ -175,8 +191,13 @@ class Projecting:
         return Projected(dirty=dirty, sequence=loaded.head, facts=facts)
 
 
-def _others(dirty: Sequence[Dirty], found: Collection[UUID]) -> list[Dirty]:
-    return [one for one in dirty if one.document not in found]
+def _seen(glances: Sequence[Glance]) -> list[Projected]:
+    """The blocks of which all that was seen is stored by now."""
+    return [
+        Projected(dirty=glance.dirty, sequence=glance.sequence, facts=glance.facts)
+        for glance in glances
+        if glance.facts is not None and glance.sequence >= glance.dirty.head
+    ]
 
 
 def _without(dirty: Dirty) -> Projected:

@@ -11,7 +11,8 @@ under it. A document that moved on meanwhile is stamped for what was read and st
 
     scopes.last_stamp   the latest stamp of a scope: its marker
     heads.dirty         something was committed since the last stamp
-    changes             the latest stamp of each document, and on which side it is
+    changes             the latest stamp of each document, and on which side it is; and of each
+                        record of the documents that hold collections (`storage.recording`)
 """
 
 from __future__ import annotations
@@ -25,9 +26,20 @@ import msgspec
 from crdt.blocks import Facts
 from storage.errors import reaching
 from storage.pool import Connection, Pool, transaction
+from storage.recording import MARKS, SINCE, Changed, RecordChange, RecordPage
 from storage.settling import Settled, settle_under_lock
 
-__all__ = ["Changes", "Dirty", "Entry", "Page", "Projected", "Settled"]
+__all__ = [
+    "Changed",
+    "Changes",
+    "Dirty",
+    "Entry",
+    "Page",
+    "Projected",
+    "RecordChange",
+    "RecordPage",
+    "Settled",
+]
 
 NOWHERE = UUID(int=0)
 
@@ -54,6 +66,8 @@ class Projected(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
     facts: Facts | None
     """None where there is nothing to know: another kind, deleted, unreadable."""
+    records: Changed | None = None
+    """What became of its records; None where it holds no collections that the feed follows."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,6 +209,43 @@ class Changes:
             deleted=first["gone"],
             has_more=has_more,
         )
+
+    async def records_since(
+        self,
+        scope: str,
+        collections: Sequence[str],
+        since: int,
+        limit: int,
+        document: UUID | None = None,
+    ) -> RecordPage:
+        """Which records have a later stamp than `since`, oldest first; settle before.
+
+        Of one document, or of all in the scope. What a record says now is read from its document.
+        """
+        with reaching():
+            rows = await self._pool.fetch(
+                SINCE, scope, list(collections), since, limit + 1, document
+            )
+        entries = [
+            RecordChange(**dict(zip(RecordChange.__struct_fields__, tuple(row)[1:], strict=True)))
+            for row in rows[:limit]
+            if row["stamp"] is not None
+        ]
+        has_more = len(rows) > limit
+        marker = rows[0]["last_stamp"] if rows else 0
+        return RecordPage(
+            entries=entries,
+            marker=entries[-1].stamp if has_more else marker,
+            has_more=has_more,
+        )
+
+    async def record_marks(self, documents: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+        """Lineage and row of the log up to which the records of documents were stamped."""
+        if not documents:
+            return {}
+        with reaching():
+            rows = await self._pool.fetch(MARKS, list(documents))
+        return {row["document"]: (row["lineage"], row["sequence"]) for row in rows}
 
     async def markers(self, scopes: Sequence[str]) -> dict[str, int]:
         """The latest stamp of each of these scopes, of those that there are."""

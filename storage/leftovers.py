@@ -25,6 +25,10 @@ _FORGET = (
     "DELETE FROM block_texts WHERE document = $1",
     "DELETE FROM relations WHERE document = $1",
     "DELETE FROM named_versions WHERE document = $1",
+    """
+    DELETE FROM changes c USING documents d
+    WHERE d.id = $1 AND c.scope = d.scope AND c.document = d.id AND c.collection <> ''
+    """,
     "UPDATE blocks SET title = '', state_vector = NULL, delete_only = NULL WHERE document = $1",
 )
 

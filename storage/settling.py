@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 
 from storage.pool import Connection
+from storage.recording import RecordChange, due_records, stamped, write_records
 
 if TYPE_CHECKING:
     from crdt.blocks import Facts
@@ -36,6 +37,8 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     closed: bool
     """It was deleted for good by what its own rows say, just now."""
     facts: Facts | None
+    records: Sequence[RecordChange] = ()
+    """Its records that were stamped with it."""
 
 
 _LOCK_SCOPES = """
@@ -111,13 +114,19 @@ async def settle_under_lock(
     if closed:
         for sql in _CLOSE:
             await connection.execute(sql, list(closed))
+    items = await due_records(connection, due)
     settled: list[Settled] = []
     for scope, group in groupby(due, lambda p: p.dirty.scope):
-        first = max(now_ms, scopes[scope]["last_stamp"] + 1)
-        for stamp, one in enumerate(group, first):
-            settled.append(_settled(one, states[one.dirty.document], stamp, scopes[scope], closed))
+        stamp = max(now_ms, scopes[scope]["last_stamp"] + 1)
+        for one in group:
+            document = one.dirty.document
+            records = stamped(document, items.get(document, ()), stamp)
+            it = _settled(one, states[document], stamp, scopes[scope], closed)
+            settled.append(msgspec.structs.replace(it, records=records) if records else it)
+            stamp += 1 + len(records)
     fenced = [p.dirty.document in closed or states[p.dirty.document]["deleted"] for p in due]
     await _write(connection, due, settled, fenced)
+    await write_records(connection, due, items, {s.document: s.records for s in settled})
     return settled
 
 
@@ -171,7 +180,7 @@ async def _write(
 ) -> None:
     known = [p for p in due if p.facts is not None]
     facts = [p.facts for p in due if p.facts is not None]
-    markers = {s.scope: s.stamp for s in settled}
+    markers = {s.scope: s.stamp + len(s.records) for s in settled}
     await connection.execute(
         _WRITE,
         [p.dirty.document for p in due],

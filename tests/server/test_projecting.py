@@ -10,7 +10,7 @@ from crdt import wire
 from server.feed import FEED
 from server.projecting import Projecting
 from storage.blocks import Blocks
-from storage.changes import Dirty
+from storage.changes import Changes, Dirty
 from storage.documents import DocumentRecord
 from tests.inside import Guest, Inside
 from tests.server.adapters.heaps.conftest import ada, inside, serve
@@ -41,7 +41,7 @@ async def dirty_of(inside: Inside, record: DocumentRecord) -> Dirty:
 
 def projecting(inside: Inside) -> Projecting:
     """One of the test's own, over the server's documents."""
-    return Projecting(inside.documents, Blocks(inside.pool))
+    return Projecting(inside.documents, Blocks(inside.pool), Changes(inside.pool))
 
 
 @pytest.mark.parametrize("text", ["short", "l" * 300_000], ids=["short", "large"])
