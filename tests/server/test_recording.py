@@ -74,9 +74,7 @@ async def test_everything_is_told_when_the_log_cannot_say_what_changed(
     record = await library(inside, ada, "compacted")
     await put(inside, record, a=1, b=1)
     _, marker = await told(inside, record, 0)
-    await inside.pool.execute(
-        "UPDATE record_marks SET lineage = 0 WHERE document = $1", record.id
-    )
+    await inside.pool.execute("UPDATE record_marks SET lineage = 0 WHERE document = $1", record.id)
     inside.documents.end(record.id, "restart")
     await put(inside, record, b=2)
 
