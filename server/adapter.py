@@ -8,7 +8,7 @@ in the table is found by `undeclared`.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -17,10 +17,15 @@ from aiohttp import web
 from auth.errors import Forbidden, Unauthorized
 from auth.principal import Kind, Principal
 from server.cors import Cors, preflight
+from server.describe import Content, Problem
 from server.errors import Fault, Handler
 from server.hosts import HOSTS
 from server.identify import IDENTIFY
 from server.limits import LIMITS
+from server.routing import Decorator, Route, Routes
+
+__all__ = ["Decorator", "Route", "Routes"]
+"""Named here too, so that an adapter finds in one place what it needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,8 @@ class Access:
     """Whether `?token=` counts (DECISIONS: file routes and sockets only)."""
     limit: str | None = None
     """The name of the limit in LIMITS that counts its requests."""
+    schemes: tuple[str, ...] = ()
+    """Security schemes that the description names besides those of `kinds` (Adapter.schemes)."""
 
     def limited(self, name: str) -> Access:
         """The same policy under a limit."""
@@ -60,82 +67,6 @@ SOCKET = Access(name="socket", kinds=frozenset())
 """A WebSocket: the handler takes a token from header, query, subprotocol or a frame."""
 OPERATOR = Access(name="operator")
 """The operator's own token from the settings, which the handler compares."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Route:
-    """One endpoint. `body`, `replies` and `summary` are what the OpenAPI document says of it."""
-
-    method: str
-    path: str
-    handler: Handler
-    access: Access
-    summary: str
-    body: type | None = None
-    replies: dict[int, type | None] = field(default_factory=dict)
-
-
-Decorator: TypeAlias = Callable[[Handler], Handler]
-
-
-class Routes:
-    """Collects an adapter's routes: `@ROUTES.post("/api/me", access=ACCOUNT)`."""
-
-    def __init__(self) -> None:
-        self._routes: list[Route] = []
-
-    def __iter__(self) -> Iterator[Route]:
-        """The routes in the order in which they were written down."""
-        return iter(self._routes)
-
-    def add(
-        self,
-        method: str,
-        *paths: str,
-        access: Access,
-        body: type | None = None,
-        reply: type | None = None,
-        replies: dict[int, type | None] | None = None,
-    ) -> Decorator:
-        """Declare a handler under one or more paths; its docstring is the summary."""
-
-        def declare(handler: Handler) -> Handler:
-            summary = (handler.__doc__ or "").strip().partition("\n")[0]
-            assert summary, f"{handler} needs a docstring: it is the route's summary"
-            for path in paths:
-                route = Route(
-                    method=method,
-                    path=path,
-                    handler=handler,
-                    access=access,
-                    summary=summary,
-                    body=body,
-                    replies=replies or {200: reply},
-                )
-                self._routes.append(route)
-            return handler
-
-        return declare
-
-    def get(self, *paths: str, access: Access, **described: Any) -> Decorator:  # noqa: ANN401
-        """Declare a GET route; HEAD comes with it."""
-        return self.add("GET", *paths, access=access, **described)
-
-    def post(self, *paths: str, access: Access, **described: Any) -> Decorator:  # noqa: ANN401
-        """Declare a POST route."""
-        return self.add("POST", *paths, access=access, **described)
-
-    def put(self, *paths: str, access: Access, **described: Any) -> Decorator:  # noqa: ANN401
-        """Declare a PUT route."""
-        return self.add("PUT", *paths, access=access, **described)
-
-    def patch(self, *paths: str, access: Access, **described: Any) -> Decorator:  # noqa: ANN401
-        """Declare a PATCH route."""
-        return self.add("PATCH", *paths, access=access, **described)
-
-    def delete(self, *paths: str, access: Access, **described: Any) -> Decorator:  # noqa: ANN401
-        """Declare a DELETE route."""
-        return self.add("DELETE", *paths, access=access, **described)
 
 
 async def bearer(request: web.Request, access: Access) -> Principal | None:
@@ -166,6 +97,12 @@ class Adapter:
     records: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By kind of document: the collections of records whose changes the feed tells
     (`Feed.records_since`)."""
+    about: str = ""
+    """What the API is, for the OpenAPI document: the package's docstring."""
+    error: Content = Problem
+    """What `error_body` makes, as a type or one of `server.describe`'s words."""
+    schemes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """OpenAPI security schemes of its own by name, such as a cookie or a password header."""
 
 
 PRINCIPAL = web.RequestKey("principal", Principal)

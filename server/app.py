@@ -14,7 +14,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from auth.errors import BadKeyFile
-from server import operation, pages
+from server import openapi, operation, pages
 from server.adapter import mount
 from server.adapters import ADAPTERS
 from server.batches import BATCHES, Batches
@@ -199,9 +199,10 @@ class Server:
         app[operation.METRICS_TOKEN] = self.settings.metrics_token
         app[pages.NAME] = self.settings.name
         self._sync(app, pool, realtime, identity)
-        for adapter in [*ADAPTERS, *DOORS, operation.OPERATION, pages.PAGES]:
+        for adapter in [*ADAPTERS, *DOORS, operation.OPERATION, openapi.OPENAPI, pages.PAGES]:
             mount(app, adapter)
             realtime.documents.collections.update(adapter.records)
+        openapi.setup(app)
         return app
 
     def _sync(

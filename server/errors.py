@@ -40,10 +40,10 @@ class RequestError(Exception):
 
 
 class BadBody(RequestError):
-    """The body of a request cannot be read as what the route takes."""
+    """The body of a request, or its query, cannot be read as what the route takes."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(f"the body cannot be read: {problem}")
+    def __init__(self, problem: str, part: str = "the body") -> None:
+        super().__init__(f"{part} cannot be read: {problem}")
 
 
 class BodyTooLarge(RequestError):

@@ -47,6 +47,17 @@ async def read_body(
         raise BadBody("it is not JSON") from error
 
 
+def read_query(request: web.Request, schema: type[_T]) -> _T:
+    """The query as a `schema`, its texts read as the fields' types; of repeated names the last.
+
+    Raises BadBody. Names that the schema does not have are ignored, as everywhere.
+    """
+    try:
+        return msgspec.convert(dict(request.query), schema, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadBody(str(error), "the query") from error
+
+
 def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:  # noqa: ANN401
     """A JSON reply of a schema or of plain values."""
     return web.Response(

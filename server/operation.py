@@ -10,13 +10,14 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from auth.errors import Unauthorized
 from server.adapter import OPERATOR, Adapter, Routes
+from server.describe import Text
 from server.errors import NotFound
 
 REGISTRY = web.AppKey("registry", CollectorRegistry)
 METRICS_TOKEN = web.AppKey("metrics_token", str)
 
 ROUTES = Routes()
-OPERATION = Adapter(name="operation", routes=ROUTES)
+OPERATION = Adapter(name="operation", routes=ROUTES, about=__doc__)
 
 
 def exposition(registry: CollectorRegistry) -> web.Response:
@@ -26,7 +27,7 @@ def exposition(registry: CollectorRegistry) -> web.Response:
     )
 
 
-@ROUTES.get("/metrics", access=OPERATOR)
+@ROUTES.get("/metrics", access=OPERATOR, reply=Text(about="Prometheus' text format."))
 async def metrics(request: web.Request) -> web.Response:
     """Prometheus metrics, for those who show the token of the settings."""
     token = request.app[METRICS_TOKEN]

@@ -9,15 +9,16 @@ from importlib.resources import files
 from aiohttp import web
 
 from server.adapter import ANYONE, Adapter, Routes
+from server.describe import Text
 from server.hosts import HOSTS
 
 NAME = web.AppKey("server_name", str)
 """The name of this server, shown on its pages."""
 
 ROUTES = Routes()
-PAGES = Adapter(name="pages", routes=ROUTES)
+PAGES = Adapter(name="pages", routes=ROUTES, about=__doc__)
 
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'"
@@ -32,7 +33,7 @@ def _file(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-@ROUTES.get("/", access=ANYONE)
+@ROUTES.get("/", access=ANYONE, reply=Text(media="text/html"))
 async def front(request: web.Request) -> web.Response:
     """What this is, with this server's real address filled in."""
     hosts = request.app[HOSTS]
@@ -43,11 +44,11 @@ async def front(request: web.Request) -> web.Response:
         ("{{ws}}", hosts.websocket_url),
     ):
         page = page.replace(mark, html.escape(value))
-    return web.Response(text=page, content_type="text/html", headers=_HEADERS)
+    return web.Response(text=page, content_type="text/html", headers=HEADERS)
 
 
-@ROUTES.get("/style.css", access=ANYONE)
+@ROUTES.get("/style.css", access=ANYONE, reply=Text(media="text/css"))
 async def style(request: web.Request) -> web.Response:
     """The pages' style sheet."""
     del request
-    return web.Response(text=_file("style.css"), content_type="text/css", headers=_HEADERS)
+    return web.Response(text=_file("style.css"), content_type="text/css", headers=HEADERS)

@@ -20,6 +20,12 @@ from server.realtime.y import YConnection, YSweetConnection
 
 ROUTES = Routes()
 
+ABOUT = """\
+The doors for editors: WebSockets in three dialects, which meet in the same documents.
+
+The dialect is told by the address: `/ws` speaks Hocuspocus, `/ws/{document}` y-websocket,
+`/d/{document}/ws/{document}` Y-Sweet. A request that is no WebSocket handshake gets 426."""
+
 _TOKEN_PREFIXES = ("yauth-", "plait-")
 
 
@@ -70,7 +76,7 @@ def _has_room(realtime: Realtime, remote: str) -> None:
         raise TooManyRequests(10)
 
 
-@ROUTES.get("/ws", access=SOCKET)
+@ROUTES.get("/ws", access=SOCKET, replies={101: None})
 async def hocuspocus(request: web.Request) -> web.StreamResponse:
     """Live sync by the Hocuspocus protocol: many documents, each with its token in a frame."""
     realtime = request.app[REALTIME]
@@ -101,14 +107,14 @@ def document_of(request: web.Request) -> str:
         raise BadName("bad-utf8") from None
 
 
-@ROUTES.get("/ws/{document:.+}", access=SOCKET)
+@ROUTES.get("/ws/{document:.+}", access=SOCKET, replies={101: None})
 async def y_websocket(request: web.Request) -> web.StreamResponse:
     """Live sync by the y-websocket protocol; a new document is made in the caller's workspace."""
     name = DocumentName.parse(document_of(request), request.query.get("workspaceId"))
     return await _enter(request, name, YConnection)
 
 
-@ROUTES.get("/d/{document}/ws/{again}", access=SOCKET)
+@ROUTES.get("/d/{document}/ws/{again}", access=SOCKET, replies={101: None})
 async def y_sweet(request: web.Request) -> web.StreamResponse:
     """Live sync of a Y-Sweet client with its document token."""
     if request.match_info["document"] != request.match_info["again"]:

@@ -20,6 +20,7 @@ from auth.grants import document_role
 from auth.principal import Role
 from crdt.ids import DocumentName, make_ulid
 from server.adapter import ACCOUNT, DOCUMENT, Routes, principal_of
+from server.describe import Binary
 from server.documents import DOCUMENTS
 from server.errors import BadBody, NotFound
 from server.hosts import HOSTS
@@ -142,7 +143,12 @@ async def auth(request: web.Request) -> web.Response:
     )
 
 
-@ROUTES.get("/d/{document}/as-update", access=DOCUMENT)
+@ROUTES.get(
+    "/d/{document}/as-update",
+    access=DOCUMENT,
+    body=None,
+    reply=Binary(media=_OCTETS, about="A Yjs update V1."),
+)
 async def as_update(request: web.Request) -> web.Response:
     """The whole document as one Yjs update (V1), of what is stored."""
     record, _ = await _find(request, principal_of(request))
@@ -150,7 +156,13 @@ async def as_update(request: web.Request) -> web.Response:
     return web.Response(body=data, content_type=_OCTETS, headers={"Cache-Control": "no-store"})
 
 
-@ROUTES.post("/d/{document}/update", access=DOCUMENT)
+@ROUTES.post(
+    "/d/{document}/update",
+    access=DOCUMENT,
+    body=Binary(media=_OCTETS, about="A Yjs update V1."),
+    reply=None,
+    errors=(403,),
+)
 async def update(request: web.Request) -> web.Response:
     """Apply a Yjs update (V1): open editors see it at once; answered after the commit."""
     documents = request.app[DOCUMENTS]

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from server.door import setup_http
 from server.hosts import HOSTS, Hosts
-from server.http import JSON_BYTES_MAX, read_body, read_bytes, reply
+from server.http import JSON_BYTES_MAX, read_body, read_bytes, read_query, reply
 from server.settings import Settings
 from tests.server.conftest import Connect
 from tests.server.person import Client
@@ -27,6 +27,11 @@ async def read_pet(request: web.Request) -> web.Response:
     return reply(await read_body(request, Pet))
 
 
+async def look_up_pet(request: web.Request) -> web.Response:
+    """Read a Pet from the query and show it."""
+    return reply(read_query(request, Pet))
+
+
 async def count(request: web.Request) -> web.Response:
     """Read bytes and count them."""
     return reply({"size": len(await read_bytes(request, 1000))})
@@ -39,6 +44,7 @@ async def plain(aiohttp_client: Connect, settings: Settings) -> Client:
     setup_http(app)
     app[HOSTS] = Hosts(settings)
     app.router.add_post("/pet", read_pet)
+    app.router.add_get("/pet", look_up_pet)
     app.router.add_post("/count", count)
     return await aiohttp_client(app)
 
@@ -51,6 +57,16 @@ async def talk(client: Client, request: bytes) -> bytes:
     writer.close()
     await writer.wait_closed()
     return line
+
+
+async def test_a_query_is_read_as_its_schema(plain: Client) -> None:
+    """Numbers from their digits; what does not fit is 400 and named."""
+    fine = await plain.get("/pet", params={"name": "Zoë", "age": "3", "colour": "red"})
+    wrong = await plain.get("/pet", params={"name": "Zoë", "age": "old"})
+
+    assert await fine.json() == {"name": "Zoë", "age": 3}
+    assert wrong.status == 400
+    assert "the query cannot be read" in (await wrong.json())["message"]
 
 
 async def test_a_body_is_read_as_its_schema(plain: Client) -> None:

@@ -22,7 +22,7 @@ async def page(inside: Inside, path: str = "/") -> tuple[str, dict[str, str]]:
 class Outline(HTMLParser):
     """The tags of a page, whether they are closed in order, and where its links lead."""
 
-    VOID = frozenset({"meta", "link", "br", "img", "input"})
+    VOID = frozenset({"meta", "link", "br", "img", "input", "wbr"})
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,4 +10,4 @@ from server.adapter import Adapter
 from server.adapters.heaps.routes import ROUTES
 from server.cors import Cors
 
-ADAPTER = Adapter(name="heaps", routes=ROUTES, cors=Cors.MIRROR)
+ADAPTER = Adapter(name="heaps", routes=ROUTES, cors=Cors.MIRROR, about=__doc__)

@@ -156,6 +156,15 @@ class TrashedBlock(msgspec.Struct, kw_only=True):
     deleted_at: int
 
 
+class TrashPage(msgspec.Struct, kw_only=True):
+    """Query of GET /api/trash/:heapId. What does not fit counts as absent."""
+
+    limit: str | None = None
+    """Entries, 1 to 1,000; 100 where it is absent."""
+    after: str | None = None
+    """`next` of the page before."""
+
+
 class Trash(msgspec.Struct, kw_only=True):
     """Reply of GET /api/trash/:heapId: last trashed first."""
 

@@ -150,6 +150,18 @@ class Delta(msgspec.Struct, kw_only=True):
     total_deleted: int
 
 
+class Since(msgspec.Struct, kw_only=True):
+    """Query of GET /api/sync/delta."""
+
+    workspace_id: str | None = None
+    """Required, unless `heap_id` names the workspace."""
+    heap_id: str | None = None
+    since: str | None = None
+    """Unix milliseconds: `server_time` of the reply before. Absent or no number: 0."""
+    limit: str | None = None
+    """Entries at most; absent or no number: as many as the server gives."""
+
+
 class ChangedBlocks(msgspec.Struct, kw_only=True):
     """Body of POST /api/heap/changed_blocks."""
 

@@ -14,7 +14,7 @@ from server.errors import Busy
 from server.http import read_body, reply
 from server.workers import WorkerDied
 
-ROUTES = Routes()
+ROUTES = Routes(section="Blocks")
 
 
 @ROUTES.post("/api/block/{block_key}", access=ACCOUNT, body=schema.Fetch, reply=schema.Block)

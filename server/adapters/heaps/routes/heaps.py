@@ -23,7 +23,7 @@ from server.http import read_body, reply
 from server.rights import is_fit
 from storage.workspaces import Listed
 
-ROUTES = Routes()
+ROUTES = Routes(section="Heaps")
 
 
 @ROUTES.post(
@@ -52,7 +52,13 @@ async def heaps(request: web.Request) -> web.Response:
     return reply([mapping.heap(one, one.role) for one in found])
 
 
-@ROUTES.post("/api/heap", access=ACCOUNT, body=schema.Contents, reply=schema.HeapContents)
+@ROUTES.post(
+    "/api/heap",
+    access=ACCOUNT,
+    body=schema.Contents,
+    reply=schema.HeapContents,
+    errors=(404,),
+)
 async def heap(request: web.Request) -> web.Response:
     """The contents of a workspace, or its blocks of one type, last changed first."""
     body = await read_body(request, schema.Contents)
@@ -76,7 +82,13 @@ async def heap(request: web.Request) -> web.Response:
     )
 
 
-@ROUTES.post("/api/heap_count", access=ACCOUNT, body=schema.Contents, reply=schema.HeapCount)
+@ROUTES.post(
+    "/api/heap_count",
+    access=ACCOUNT,
+    body=schema.Contents,
+    reply=schema.HeapCount,
+    errors=(404,),
+)
 async def heap_count(request: web.Request) -> web.Response:
     """How many blocks a workspace has, in all or of one type."""
     body = await read_body(request, schema.Contents)
@@ -91,7 +103,8 @@ async def heap_count(request: web.Request) -> web.Response:
     "/api/heap/add",
     access=ACCOUNT,
     body=schema.AddHeap,
-    replies={200: schema.HeapAdded, 409: None},
+    reply=schema.HeapAdded,
+    errors={409: "The id belongs to another workspace, or the caller has too many."},
 )
 async def add(request: web.Request) -> web.Response:
     """Make a workspace with its root block; the same id again is the same workspace."""
@@ -132,7 +145,12 @@ async def stats(request: web.Request) -> web.Response:
     return reply(mapping.stats(found, await request.app[CATALOGUE].workspaces.counts(scope)))
 
 
-@ROUTES.delete("/api/heap/{heap_id}", access=ACCOUNT, replies={200: schema.HeapDeleted, 409: None})
+@ROUTES.delete(
+    "/api/heap/{heap_id}",
+    access=ACCOUNT,
+    reply=schema.HeapDeleted,
+    errors={409: "An account's default workspace stays."},
+)
 async def delete(request: web.Request) -> web.Response:
     """Delete a workspace: its sockets close, and an administrator can restore it for a while."""
     scope = request.match_info["heap_id"]
@@ -145,7 +163,9 @@ async def delete(request: web.Request) -> web.Response:
     return reply(_deleted(scope, int(until * 1000)))
 
 
-@ROUTES.post("/api/heap/{heap_id}/restore", access=ADMINISTRATOR, reply=schema.HeapDeleted)
+@ROUTES.post(
+    "/api/heap/{heap_id}/restore", access=ADMINISTRATOR, body=None, reply=schema.HeapDeleted
+)
 async def restore(request: web.Request) -> web.Response:
     """Bring a deleted workspace back, while its time to be restored is not over."""
     scope = request.match_info["heap_id"]

@@ -20,7 +20,7 @@ from server.errors import ApiError, NotFound
 from server.http import read_body, reply
 from storage.blocks import Block
 
-ROUTES = Routes()
+ROUTES = Routes(section="History")
 
 UPDATES_BYTES_MAX = 8 << 20
 """Stored bytes of one page of updates; one update is always given."""
@@ -115,7 +115,8 @@ async def named(request: web.Request) -> web.Response:
     "/api/block_versions/{block_key}",
     access=ACCOUNT,
     body=schema.NameVersion,
-    replies={200: schema.NamedVersions, 409: None},
+    reply=schema.NamedVersions,
+    errors={409: "No more versions of this block can be named."},
 )
 async def name(request: web.Request) -> web.Response:
     """Give a version a name, and keep it whatever is thinned."""

@@ -13,7 +13,7 @@ from server.http import reply
 from server.identity import IDENTITY
 from server.metrics import METRICS
 
-ROUTES = Routes()
+ROUTES = Routes(section="Instance")
 
 _RETRY = {"Retry-After": "2"}
 

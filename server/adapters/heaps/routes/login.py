@@ -16,17 +16,22 @@ from server.logins import Attempt, LoggedIn
 from server.settings import Settings
 from storage.grants import Usage, Workspace
 
-ROUTES = Routes()
+ROUTES = Routes(section="Auth and session")
 
 _BODY_BYTES_MAX = 16 * 1024
 _LOGIN = ANYONE.limited("auth")
+_REFUSED = {
+    401: "The signature is wrong, or the challenge is not one of this server that is still open.",
+    403: "The account waits for approval, is disabled, or the server takes no new ones.",
+}
 
 
 @ROUTES.post(
     "/api/auth/verify_key",
     access=_LOGIN,
     body=schema.VerifyKey,
-    replies={200: schema.KeyVerified | schema.KeyPending},
+    reply=schema.KeyVerified | schema.KeyPending,
+    errors=_REFUSED,
 )
 async def verify_key(request: web.Request) -> web.Response:
     """Verify a signed challenge; tokens when the account is approved."""
@@ -64,6 +69,7 @@ async def create_session(request: web.Request) -> web.Response:
     access=_LOGIN,
     body=schema.VerifySession,
     reply=schema.SessionVerified,
+    errors=_REFUSED,
 )
 async def verify_session(request: web.Request) -> web.Response:
     """Complete a login: tokens for a signed challenge."""
@@ -82,14 +88,16 @@ async def verify_session(request: web.Request) -> web.Response:
     return reply(_session_verified(request, done))
 
 
-@ROUTES.post("/api/auth/refresh_token", access=REFRESH.limited("auth"), reply=schema.Renewed)
+@ROUTES.post(
+    "/api/auth/refresh_token", access=REFRESH.limited("auth"), body=None, reply=schema.Renewed
+)
 async def refresh_token(request: web.Request) -> web.Response:
     """Exchange a refresh token, shown as bearer, for a new pair."""
     pair = await request.app[IDENTITY].logins.renew(bearer_of(request))
     return reply(schema.Renewed(success=True, access_token=pair.access, refresh_token=pair.refresh))
 
 
-@ROUTES.post("/api/me", access=ACCOUNT, reply=schema.Me)
+@ROUTES.post("/api/me", access=ACCOUNT, body=None, reply=schema.Me)
 async def me(request: web.Request) -> web.Response:
     """The caller's account, workspaces, usage and limits."""
     identity, principal = request.app[IDENTITY], principal_of(request)

@@ -12,10 +12,16 @@ from server.adapters.heaps.admission import admit, named
 from server.catalogue import CATALOGUE
 from server.http import read_body, reply
 
-ROUTES = Routes()
+ROUTES = Routes(section="Search")
 
 
-@ROUTES.post("/api/search", access=ACCOUNT, body=schema.SearchBody, reply=schema.SearchReply)
+@ROUTES.post(
+    "/api/search",
+    access=ACCOUNT,
+    body=schema.SearchBody,
+    reply=schema.SearchReply,
+    errors=(404,),
+)
 async def search(request: web.Request) -> web.Response:
     """Find blocks of a workspace by the words of their title and text, best first."""
     body = await read_body(request, schema.SearchBody)

@@ -22,10 +22,12 @@ from server.feed import FEED
 from server.http import read_body, reply
 from server.rights import RIGHTS, is_fit
 
-ROUTES = Routes()
+ROUTES = Routes(section="Sync")
 
 
-@ROUTES.get("/api/sync/delta", access=ACCOUNT, reply=schema.Delta)
+@ROUTES.get(
+    "/api/sync/delta", access=ACCOUNT, query=schema.Since, reply=schema.Delta, errors=(403,)
+)
 async def delta(request: web.Request) -> web.Response:
     """Changed and deleted blocks of a workspace since a marker."""
     query = request.query

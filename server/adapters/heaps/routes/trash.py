@@ -19,14 +19,14 @@ from server.http import read_body, reply
 from storage.documents import DocumentRecord
 from storage.workspaces import TRASHED
 
-ROUTES = Routes()
+ROUTES = Routes(section="Trash")
 
 EMPTIED_MAX = 500
 """Blocks that one request deletes for good."""
 _RESTORE_BYTES_MAX = 1 << 20
 
 
-@ROUTES.get("/api/trash/{heap_id}", access=ACCOUNT, reply=schema.Trash)
+@ROUTES.get("/api/trash/{heap_id}", access=ACCOUNT, query=schema.TrashPage, reply=schema.Trash)
 async def trash(request: web.Request) -> web.Response:
     """List the blocks in the trash of a workspace, last trashed first."""
     scope = request.match_info["heap_id"]

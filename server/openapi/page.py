@@ -1,0 +1,147 @@
+"""The page to read the document on: a list of routes, a search box, everything about each route.
+
+It is made on the server, runs no script and asks nobody else for anything. Each route folds open;
+what is looked for stands open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import Any
+
+import msgspec
+
+from server.openapi.examples import Examples
+from server.openapi.operation import Operation, article
+from server.openapi.wording import breakable, prose
+
+OPEN_MAX = 6
+"""Routes found that stand open at once."""
+
+
+class Found(msgspec.Struct, kw_only=True):
+    """The query of the page."""
+
+    q: str = ""
+    """Words to look for in methods, paths and descriptions."""
+
+
+def page(document: dict[str, Any], found: Found) -> str:
+    """The page, with those routes that have every word of the query."""
+    operations = list(_operations(document))
+    words = found.q.casefold().split()
+    shown = [one for one in operations if all(word in one.searched for word in words)]
+    is_open = bool(words) and len(shown) <= OPEN_MAX
+    examples = Examples(document["components"]["schemas"])
+    url = document["servers"][0]["url"]
+    main = ""
+    for tag in _tags(shown):
+        articles = _articles(
+            [one for one in shown if one.tag == tag],
+            lambda one: article(one, examples, url, is_open=is_open),
+        )
+        main += f'<section id="{_anchor(tag)}">{_heading(document, tag)}{articles}</section>'
+    title = escape(document["info"]["title"])
+    return _FRAME.format(
+        title=title,
+        about=prose(document["info"]["description"]),
+        version=escape(document["info"]["version"]),
+        query=escape(found.q, quote=True),
+        count=_count(len(shown), len(operations), found.q),
+        nav=_navigation(shown),
+        main=main or "<p>No route has all of these words.</p>",
+        ways=_ways(document),
+    )
+
+
+def _operations(document: dict[str, Any]) -> Iterator[Operation]:
+    for path, item in document["paths"].items():
+        for method, said in item.items():
+            yield Operation(method=method.upper(), path=path, said=said)
+
+
+def _tags(shown: list[Operation]) -> list[str]:
+    return list(dict.fromkeys(one.tag for one in shown))
+
+
+def _count(shown: int, total: int, query: str) -> str:
+    if not query:
+        return f"{total} routes"
+    return f'{shown} of {total} routes · <a href="/docs">all of them</a>'
+
+
+def _navigation(shown: list[Operation]) -> str:
+    made = ""
+    for tag in _tags(shown):
+        made += f'<h2><a href="#{_anchor(tag)}">{escape(tag)}</a></h2><ul>'
+        for one in shown:
+            if one.tag == tag:
+                made += (
+                    f'<li><a href="#{one.id}"><b class="{one.method.lower()}">{one.method}</b> '
+                    f"<code>{breakable(one.path)}</code></a></li>"
+                )
+        made += "</ul>"
+    return made
+
+
+def _anchor(tag: str) -> str:
+    return "api-" + re.sub(r"[^a-z0-9]+", "-", tag.casefold())
+
+
+def _heading(document: dict[str, Any], tag: str) -> str:
+    about = next(each["description"] for each in document["tags"] if each["name"] == tag)
+    return f"<h2>{escape(tag)}</h2>{prose(about)}"
+
+
+def _articles(shown: list[Operation], write: Callable[[Operation], str]) -> str:
+    """The routes of one API under their headings."""
+    made = heading = ""
+    for one in shown:
+        if one.section != heading:
+            heading = one.section
+            made += f"<h3>{escape(heading)}</h3>"
+        made += write(one)
+    return made
+
+
+def _ways(document: dict[str, Any]) -> str:
+    """What the security schemes are."""
+    made = ""
+    for name, scheme in document["components"]["securitySchemes"].items():
+        made += f"<dt><code>{escape(name)}</code></dt><dd>{prose(scheme['description'])}</dd>"
+    return made
+
+
+_FRAME = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}: the API</title>
+<link rel="stylesheet" href="/docs/style.css">
+</head>
+<body>
+<header>
+<p class="home"><a href="/">{title}</a> <span>{version}</span></p>
+<h1>The API</h1>
+{about}
+<p>For programs: <a href="/api/openapi.json">openapi.json</a> (OpenAPI 3.1).</p>
+<form action="/docs" method="get" role="search">
+<label for="q">Find a route</label>
+<input id="q" name="q" type="search" value="{query}" maxlength="200"
+ placeholder="push, trash, POST, block_id …">
+<button>Find</button>
+<span class="count">{count}</span>
+</form>
+</header>
+<nav aria-label="Routes"><details open><summary>Routes</summary>{nav}</details></nav>
+<main>
+{main}
+<section id="who"><h2>Showing who is asking</h2><dl>{ways}</dl></section>
+</main>
+</body>
+</html>
+"""
