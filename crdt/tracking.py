@@ -6,6 +6,7 @@ found by applying the rows of the log to the document as it was (`changed_by`).
 
 from collections.abc import Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -88,9 +89,11 @@ class Tracker:
 
     def _heard(self, collection: str, event: Any) -> None:  # noqa: ANN401  (pycrdt's own type)
         self._serial += 1
-        for key, change in event.keys.items():
+        # pycrdt tells the keys of one transaction in no order.
+        for key, change in sorted(event.keys.items(), key=itemgetter(0)):
             if is_id(key):
                 state = state_of(change.get("newValue"))
+                self._changed.pop((collection, key), None)
                 self._changed[collection, key] = (self._serial, state)
 
 
