@@ -36,9 +36,10 @@ prepare() {
     done
 }
 
-# pycrdt decodes nested values by native recursion; 512 MB of stack outlast every update that fits
-# into a frame, where the usual 8 MB let 26 kB kill the process.
+# pycrdt walks nested values and types by native recursion, up to 260 bytes of stack a level: 1 GiB
+# outlasts the worst that fits into a document of 16 MiB (2.6 million levels, 680 MB), where the
+# usual 8 MB let 26 kB kill the process.
 raise_stack() {
     # shellcheck disable=SC3045  # dash, bash, busybox and zsh all have ulimit -s
-    ulimit -S -s 524288 2>/dev/null || ulimit -S -s "$(ulimit -H -s)" 2>/dev/null || :
+    ulimit -S -s 1048576 2>/dev/null || ulimit -S -s "$(ulimit -H -s)" 2>/dev/null || :
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import logging
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -171,7 +173,7 @@ class Server:
     def _compaction(self, pool: Pool, workers: Workers, metrics: Metrics) -> Callable[[UUID], None]:
         """Start compaction and the thinning of history; the answer asks for a compaction."""
         settings = self.settings
-        compactor = Compactor(pool, workers.run, keep_all_s=settings.history_full_s)
+        compactor = Compactor(pool, workers.in_background, keep_all_s=settings.history_full_s)
         compacting = Compacting(compactor.compact, metrics, settings.rooms_max)
         compacting.start()
         self._stack.push_async_callback(compacting.stop)
@@ -237,12 +239,13 @@ class Server:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, settings.host, settings.port, backlog=4096)
-        await site.start()
+        await _bind(site, "host", settings.host, "port", settings.port)
         host, port = runner.addresses[0][:2]
         identity.hosts.listening_on(port)
         self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         if settings.metrics_port is not None:
             await self._listen_for_metrics(app)
+        await identity.greet()
         sweeper = lifecycle.Sweeper(realtime)
         sweeper.start()
         stack.push_async_callback(sweeper.stop)
@@ -258,6 +261,23 @@ class Server:
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         settings = self.settings
-        await web.TCPSite(runner, settings.metrics_host, settings.metrics_port).start()
+        site = web.TCPSite(runner, settings.metrics_host, settings.metrics_port)
+        place = settings.metrics_host, "metrics_port", settings.metrics_port
+        await _bind(site, "metrics_host", *place)
         host, port = runner.addresses[0][:2]
         log.info("metrics at http://%s:%s/metrics", host, port)
+
+
+async def _bind(
+    site: web.TCPSite, host_name: str, host: str, port_name: str, port: int | None
+) -> None:
+    """Listen. Raises StartError that names the setting to change."""
+    try:
+        await site.start()
+    except OSError as error:
+        # asyncio's own sentence repeats the address; only the cause is news.
+        cause = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        setting = port_name if error.errno in (errno.EADDRINUSE, errno.EACCES) else host_name
+        raise StartError(
+            f"cannot listen on {host} port {port}: {cause} (setting {setting})"
+        ) from error

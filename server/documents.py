@@ -18,11 +18,11 @@ from aiohttp import web
 
 from crdt import structure
 from crdt.awareness import Awareness
-from crdt.document import Document
 from crdt.events import CHECKED, EDIT, PUSH, Drained, Ticked
 from crdt.room import Phase, Room
 from server.caller import Caller
 from server.errors import Busy
+from server.large import encoded_of, rows_of
 from server.live import ROW_BYTES, LiveRoom
 from server.member import Member
 from server.opening import Opening
@@ -253,12 +253,12 @@ class Documents:
         if live is not None and live.is_live and not live.room.uncommitted:
             return live.room.document.encode()
         loaded = await self.store.load(record.id)
-        rows = [row.data for row in loaded.rows]
-        if not rows and loaded.snapshot is not None:
+        if not loaded.rows and loaded.snapshot is not None:
             return loaded.snapshot
-        if loaded.snapshot is not None:
-            rows.insert(0, loaded.snapshot)
-        return Document.rebuild(rows, client_id=0).encode()
+        rows = rows_of(loaded)
+        if sum(map(len, rows)) > self.settings.costly_bytes:
+            return await self.workers.run(encoded_of, rows)
+        return encoded_of(rows)
 
     async def inspect(self, update: bytes) -> None:
         """Check a costly or suspicious update in a helper process; raises UpdateError."""

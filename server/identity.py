@@ -1,8 +1,8 @@
 """Everything about who is asking, put together: keys, tokens, accounts, rights, and their watch.
 
 The composition root makes one `Identity`, lets it `install` what routes look up, awaits `start`
-(which begins to watch and to clear away, and prints the setup code where one is needed), tells
-`hosts.listening_on(port)`, and awaits `stop` at the end.
+(which begins to watch and to clear away), tells `hosts.listening_on(port)`, awaits `greet` (which
+prints the setup code where one is needed) once the port is ours, and `stop` at the end.
 """
 
 from __future__ import annotations
@@ -96,13 +96,16 @@ class Identity:
         app[LIMITS] = self.limits
 
     async def start(self) -> None:
-        """Look at all versions once, then keep looking; say how to become the administrator."""
+        """Look at all versions once, then keep looking."""
         await self.watch.look()
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self.watch.run(), name="watch rights"),
             loop.create_task(self._sweep(), name="sweep credentials"),
         ]
+
+    async def greet(self) -> None:
+        """Say how to become the administrator, while there is none."""
         if self._needs_code() and not await self.accounts.has_administrator():
             code = setup_code(self.keyring.signing)
             sys.stderr.write(

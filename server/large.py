@@ -101,6 +101,11 @@ def rows_of(loaded: Loaded) -> Rows:
     return rows if loaded.snapshot is None else [loaded.snapshot, *rows]
 
 
+def encoded_of(rows: Rows) -> bytes:
+    """The whole document as one update."""
+    return Document.rebuild(rows).encode()
+
+
 def judge(rows: Rows, update: bytes, retired: frozenset[int], bounds: Bounds) -> str | None:
     """Why an update may not be stored, "known" if it changes nothing, else None."""
     try:

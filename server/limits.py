@@ -39,13 +39,18 @@ class Limit:
 
 
 def network_of(address: str) -> str:
-    """What counts as one address: a /64 of IPv6 is one household, and any of it can be used."""
+    """What counts as one address: a /64 of IPv6 is one household, and any of it can be used.
+
+    A dual-stack socket gives IPv4 peers as ::ffff:192.0.2.1; each of those is one address.
+    """
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if parsed.version == 6:
-        return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((int(parsed), 64), strict=False).network_address)
     return address
 
 

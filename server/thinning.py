@@ -50,7 +50,7 @@ class Thinning:
         for document in await history.due(self._pool, now):
             try:
                 gone += await history.thin(
-                    self._pool, document, now, self._retention, self._workers.run
+                    self._pool, document, now, self._retention, self._workers.in_background
                 )
             except (LogBroken, CrdtError, WorkerDied) as error:
                 log.warning("the history of document %s is thinned later: %s", document, error)

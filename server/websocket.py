@@ -176,6 +176,11 @@ class WebSocketProtocol(asyncio.Protocol):
         elif len(rest) == 1 or self._acceptable(rest[0], rest[1], rest[1] & 127):
             self._keep(rest, 6)
 
+    @property
+    def is_receiving(self) -> bool:
+        """The beginning of a message is here, its end is not."""
+        return bool(self._have or self._fragments)
+
     def go_on(self) -> None:
         """Handle what arrived while the connection was `stalled`."""
         self.stalled = False

@@ -2,7 +2,7 @@
 
 pycrdt holds the interpreter's lock for a whole call, so a thread would not help; and an update
 that is meant to kill the decoder then kills the helper and nothing else. One process by default
-(one core is the loop's), started at the first use, replaced when it dies.
+(one core is the loop's) and one for the background, each started at its first use.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
+import os
 import resource
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 from crdt import structure
@@ -24,58 +28,65 @@ from server.errors import Busy
 log = logging.getLogger("plait.workers")
 
 T = TypeVar("T")
+_BACKGROUND_NICE = 10
+_THREAD_BYTES = 256 * 1024
 
 
 class WorkerDied(Busy):
     """The helper process died over this piece of work, or was stopped for taking too long."""
 
 
-def _prepare(memory_bytes: int) -> None:
-    """In the helper: bound its memory and let interrupts be the parent's business."""
+def _prepare(memory_bytes: int, nice: int) -> None:
+    """In the helper: bound its memory, let interrupts be the parent's business, end with it."""
     import signal  # noqa: PLC0415 - only the helper needs it
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    os.nice(nice)
+    threading.stack_size(_THREAD_BYTES)  # The default is the stack that pycrdt may need.
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed says nothing, and the helper would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 class Workers:
-    """Runs functions of modules in helper processes: `await workers.run(function, *arguments)`."""
+    """Runs functions of modules in helper processes: `await workers.run(function, *arguments)`.
+
+    What somebody waits for and what nobody waits for (`in_background`) have helpers of their own,
+    so that a compaction holds up no editor. Each helper is one process that does one thing at a
+    time: when it dies it is known over what.
+    """
 
     def __init__(self, *, processes: int, memory_bytes: int, timeout_s: float) -> None:
-        self._processes = processes
-        self._memory_bytes = memory_bytes
         self._timeout_s = timeout_s
-        self._pool: ProcessPoolExecutor | None = None
-        self._free = asyncio.Semaphore(processes)
-        """Work waits here, not in the pool: there its time would run while other work is done,
-        and it would die with a helper that somebody else's update killed."""
+        self._front = _Helpers(processes, partial(_prepare, memory_bytes, 0))
+        self._back = _Helpers(1, partial(_prepare, memory_bytes, _BACKGROUND_NICE))
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """The function's result; raises what it raised, or WorkerDied."""
-        async with self._free:
-            return await self._run(function, *arguments)
+        return await self._run(self._front, function, *arguments)
 
-    async def _run(self, function: Callable[..., T], *arguments: object) -> T:
-        loop = asyncio.get_running_loop()
-        pool = self._pool
-        if pool is None:
-            pool = self._pool = ProcessPoolExecutor(
-                self._processes,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_prepare,
-                initargs=(self._memory_bytes,),
-            )
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await loop.run_in_executor(pool, function, *arguments)
-        except BrokenProcessPool as error:
-            self._replace(pool)
-            raise WorkerDied("a helper process died") from error
-        except TimeoutError as error:
-            self._replace(pool)
-            raise WorkerDied("a helper process took too long") from error
-        except MemoryError as error:
-            raise WorkerDied("a helper process ran out of memory") from error
+    async def in_background(self, function: Callable[..., T], *arguments: object) -> T:
+        """Like `run`, for work that nobody waits for; other processes go before it."""
+        return await self._run(self._back, function, *arguments)
+
+    async def _run(self, helpers: _Helpers, function: Callable[..., T], *arguments: object) -> T:
+        async with helpers.one() as helper:
+            try:
+                return await helper.do(function, arguments, self._timeout_s)
+            except BrokenProcessPool:
+                # It may have been killed from outside, or for memory that others took: once more.
+                log.warning("a helper process died; its work is tried once more")
+            try:
+                return await helper.do(function, arguments, self._timeout_s)
+            except BrokenProcessPool as error:
+                raise WorkerDied("a helper process died twice over the same work") from error
 
     async def check(self, update: bytes, bounds: Bounds) -> None:
         """`structure.check` in a helper: an update that is made to kill the decoder kills that.
@@ -89,15 +100,71 @@ class Workers:
         if reason is not None:
             raise UpdateError(reason)
 
-    def _replace(self, pool: ProcessPoolExecutor) -> None:
-        """Forget a pool whose process is dead or stuck; the next run starts another."""
-        log.warning("a helper process is replaced")
-        if self._pool is pool:
-            self._pool = None
-        _stop(pool)
-
     def close(self) -> None:
         """Stop the helpers."""
+        for helpers in (self._front, self._back):
+            helpers.close()
+
+
+class _Helpers:
+    """Some helpers of one kind, and the work that waits for one of them to be free.
+
+    It waits here and not in the helper, where its time would run while other work is done.
+    """
+
+    def __init__(self, count: int, prepare: Callable[[], None]) -> None:
+        self._all = [_Helper(prepare) for _ in range(count)]
+        self._idle = list(self._all)
+        self._free = asyncio.Semaphore(count)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[_Helper]:
+        """A helper of one's own; the one that worked last, so that few are ever started."""
+        async with self._free:
+            helper = self._idle.pop()
+            try:
+                yield helper
+            finally:
+                self._idle.append(helper)
+
+    def close(self) -> None:
+        """Stop all of them."""
+        for helper in self._all:
+            helper.stop()
+
+
+class _Helper:
+    """One helper process: started at its first use, replaced when it dies or is stuck."""
+
+    def __init__(self, prepare: Callable[[], None]) -> None:
+        self._prepare = prepare
+        self._pool: ProcessPoolExecutor | None = None
+
+    async def do(self, function: Callable[..., T], arguments: Sequence[object], most_s: float) -> T:
+        """Run it there. Raises BrokenProcessPool if the process died, else WorkerDied."""
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                1, mp_context=multiprocessing.get_context("spawn"), initializer=self._prepare
+            )
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(most_s):
+                return await loop.run_in_executor(self._pool, function, *arguments)
+        except BrokenProcessPool:
+            self.stop()
+            raise
+        except TimeoutError as error:
+            log.warning("a helper process took too long and is replaced")
+            self.stop()
+            raise WorkerDied("a helper process took too long") from error
+        except asyncio.CancelledError:
+            self.stop()  # Whoever is next must not wait for work that nobody wants any more.
+            raise
+        except MemoryError as error:
+            raise WorkerDied("a helper process ran out of memory") from error
+
+    def stop(self) -> None:
+        """End the process; the next piece of work starts another."""
         if self._pool is not None:
             _stop(self._pool)
             self._pool = None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncpg
 
+from storage.cluster import VERSION_MIN
 from storage.errors import StorageError
 from storage.pool import Connection, Pool, transaction
 
@@ -69,6 +70,8 @@ async def migrate(pool: Pool, folder: Path = FOLDER) -> list[int]:
     Raises MigrationError, and asyncpg's error when a file's SQL fails; that file then left nothing.
     """
     wanted = read_migrations(folder)
+    async with pool.acquire() as connection:
+        check_server(connection.get_server_version()[0], connection.get_settings().server_encoding)
     if await _known(pool) == {migration.number: migration.checksum for migration in wanted}:
         return []
     try:
@@ -87,6 +90,20 @@ async def migrate(pool: Pool, folder: Path = FOLDER) -> list[int]:
             if await _apply(connection, migration, len(wanted)):
                 applied.append(migration.number)
     return applied
+
+
+def check_server(major: int, encoding: str) -> None:
+    """Refuse a database that statements would fail in later. Raises MigrationError."""
+    if major < VERSION_MIN:
+        raise MigrationError(
+            f"the database is PostgreSQL {major}, and {VERSION_MIN} or newer is needed "
+            "(setting database_url)"
+        )
+    if encoding != "UTF8":
+        raise MigrationError(
+            f"the database has the encoding {encoding}, and UTF8 is needed: "
+            "create database NAME encoding 'UTF8' template template0"
+        )
 
 
 async def _known(pool: Pool) -> dict[int, str] | None:

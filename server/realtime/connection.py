@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -50,19 +51,28 @@ class Realtime:
     draining: bool = False
     tasks: Tasks = field(default_factory=Tasks)
     _second: int = 0
-    _handshakes: int = 0
+    _handshakes: Counter[str] = field(default_factory=Counter)
+    """Handshakes of each address in this second; under an empty name, of all."""
 
     def pending_of(self, remote: str) -> int:
         """Connections of one address that have not yet opened a document."""
         return self.pending.get(remote, 0)
 
-    def handshake_fits(self) -> bool:
-        """Count one handshake; False when this second has had its share."""
+    def handshake_fits(self, remote: str) -> str | None:
+        """Count one handshake; the limit that it is over, if it is over one in this second.
+
+        What an address has tried beyond its own share is not taken from that of the others.
+        """
         second = int(self.turns.clock())
         if second != self._second:
-            self._second, self._handshakes = second, 0
-        self._handshakes += 1
-        return self._handshakes <= self.settings.handshakes_per_s_max
+            self._second = second
+            self._handshakes.clear()
+        counts = self._handshakes
+        counts[remote] += 1
+        if counts[remote] > self.settings.handshakes_per_address_per_s_max:
+            return "address"
+        counts[""] += 1
+        return "all" if counts[""] > self.settings.handshakes_per_s_max else None
 
 
 REALTIME = web.AppKey("realtime", Realtime)
@@ -72,7 +82,7 @@ LOOK_EVERY = 5
 
 
 class Connection(WebSocketProtocol):
-    """One socket. `remote` is the peer's address as the trusted proxies give it."""
+    """One socket. `remote` is what counts as the peer's address (`limits.network_of`)."""
 
     __slots__ = (
         "__weakref__",
@@ -226,6 +236,7 @@ class Connection(WebSocketProtocol):
             await self.realtime.documents.inspect(data)
         except UpdateError as error:
             self.realtime.metrics.refuse(error.reason)
+            member.incomplete = True
             member.acknowledged(body, ok=False)
             member.refused(error.reason)
         else:

@@ -13,10 +13,12 @@ from crdt.ids import DocumentName
 from server.adapter import SOCKET, Routes
 from server.errors import Busy, NotFound, TooManyRequests
 from server.hosts import HOSTS
+from server.limits import network_of
 from server.realtime import upgrade
 from server.realtime.connection import REALTIME, Realtime
 from server.realtime.hocuspocus import HocuspocusConnection
-from server.realtime.y import YConnection, YSweetConnection
+from server.realtime.y import YConnection
+from server.realtime.ysweet_socket import YSweetConnection
 
 ROUTES = Routes()
 
@@ -59,9 +61,10 @@ def _admission(realtime: Realtime, remote: str) -> None:
     """Refuse a handshake while the server is full, draining, or one address has too many."""
     if realtime.draining:
         raise Busy("the server is restarting")
-    if not realtime.handshake_fits():
+    over = realtime.handshake_fits(remote)
+    if over is not None:
         realtime.metrics.refuse("handshakes-full")
-        raise Busy("too many connections at once", 1)
+        raise Busy("too many connections at once", 1) if over == "all" else TooManyRequests(1)
     _has_room(realtime, remote)
 
 
@@ -80,7 +83,7 @@ def _has_room(realtime: Realtime, remote: str) -> None:
 async def hocuspocus(request: web.Request) -> web.StreamResponse:
     """Live sync by the Hocuspocus protocol: many documents, each with its token in a frame."""
     realtime = request.app[REALTIME]
-    remote = request.app[HOSTS].remote(request)
+    remote = network_of(request.app[HOSTS].remote(request))
     _admission(realtime, remote)
     key = upgrade.accept_key(request)
     # A URL ends up in logs; providers of this protocol have a frame for the token.
@@ -127,7 +130,7 @@ async def _enter(
 ) -> web.StreamResponse:
     """Check the token and the right, then let the socket into the document's room."""
     realtime = request.app[REALTIME]
-    remote = request.app[HOSTS].remote(request)
+    remote = network_of(request.app[HOSTS].remote(request))
     _admission(realtime, remote)
     key = upgrade.accept_key(request)
     token, subprotocol = credential(request, query=True)

@@ -1,8 +1,7 @@
-"""y-websocket and Y-Sweet: one document per socket, named by the URL, authenticated at once.
+"""y-websocket: one document per socket, named by the URL, authenticated at once.
 
-Protocol: y-protocols (sync, awareness, auth); Y-Sweet adds message 102, whose body is echoed once
-everything sent before it is stored. A y-websocket author gets its own update back after the
-commit: that is how `@y/websocket` 4 learns that it is durable; older clients ignore the echo.
+Protocol: y-protocols (sync, awareness, auth). An author gets its own update back after the commit:
+that is how `@y/websocket` 4 learns that it is durable; older clients ignore the echo.
 """
 
 from __future__ import annotations
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from server.realtime.connection import Realtime
     from storage.documents import DocumentRecord
 
-_VERSION = 0x66
-"""First byte of a Y-Sweet version frame."""
 HOCUSPOCUS_HERE = "a Hocuspocus frame: connect to /ws without a document"
 _EMPTY_AWARENESS = websocket.encode(wire.awareness(b"\x00"))
 
@@ -210,53 +207,3 @@ class YConnection(Connection):
     def keepalive_frame(self) -> bytes | None:
         """An empty awareness frame: y-websocket drops a server that is silent for 30 s."""
         return _EMPTY_AWARENESS
-
-
-class YSweetMember(YMember):
-    """A Y-Sweet session: acknowledged by version, not by echo."""
-
-    __slots__ = ("committed", "has_lost")
-
-    def __init__(self, connection: YConnection, principal: Principal, *, can_write: bool) -> None:
-        super().__init__(connection, principal, can_write=can_write)
-        self.committed: bytes | None = None
-        """The newest version frame whose preceding frames are all stored."""
-        self.has_lost = False
-        """A change was refused: no later version can be true on this connection."""
-
-    def refused(self, reason: str) -> None:
-        """As on y-websocket; and from here on versions stay what they are."""
-        self.has_lost = True
-        super().refused(reason)
-
-    def acknowledged(self, body: bytes, *, ok: bool) -> None:
-        """Everything sent before this version frame is stored: say so."""
-        if ok and body and body[0] == _VERSION and not self.has_lost:
-            self.committed = body
-            connection = self.connection
-            connection.realtime.turns.answer(connection.outbox, websocket.encode(body))
-
-
-class YSweetConnection(YConnection):
-    """A Y-Sweet socket."""
-
-    __slots__ = ()
-
-    dialect = "y-sweet"
-
-    def make_member(self, principal: Principal, *, can_write: bool) -> YMember:
-        """Acknowledge by version."""
-        return YSweetMember(self, principal, can_write=can_write)
-
-    def version(self, live: LiveRoom, body: bytes) -> None:
-        """Answer at once with what is stored, and again when this version is.
-
-        A Y-Sweet client reconnects after 3 s without a frame, so a store that is slow must not
-        make us silent; an older version is a valid answer.
-        """
-        member = self.member
-        assert isinstance(member, YSweetMember)
-        if live.room.uncommitted or live.dirty or not live.is_live or member.has_lost:
-            committed = member.committed or wire.version(b"\x00")
-            self.realtime.turns.queue(self.outbox, websocket.encode(committed))
-        live.put(member, wire.VERSION, None, body)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import os
 import re
 import sys
 import types
@@ -48,7 +49,7 @@ def parse(kind: type[_T], argv: Sequence[str], environ: Mapping[str, str]) -> _T
         parser.add_argument(_option(name), dest=name, metavar="VALUE")
     given = vars(parser.parse_args(list(argv)))
     if given.pop("help"):
-        print(explain(kind))  # noqa: T201  this is what was asked for
+        _show(explain(kind))
         sys.exit(0)
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
@@ -68,6 +69,15 @@ def parse(kind: type[_T], argv: Sequence[str], environ: Mapping[str, str]) -> _T
         return kind(**values)
     except ValueError as error:
         parser.error(str(error))
+
+
+def _show(text: str) -> None:
+    """Print; whoever reads may stop half way (`--help | head`)."""
+    try:
+        print(text, flush=True)  # noqa: T201  this is what was asked for
+    except BrokenPipeError:
+        # Else Python complains again when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _option(name: str) -> str:

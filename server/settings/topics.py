@@ -195,6 +195,9 @@ class Connections:
     handshakes_per_s_max: int = 5000
     """WebSocket handshakes in one second; more are told to come back in a moment (503)."""
 
+    handshakes_per_address_per_s_max: int = 2500
+    """Those of one address (of IPv6, one /64), so that nobody can use up all of them (429)."""
+
     frames_per_s_max: int = 20_000
     """Frames of one connection in one second; above it the connection is not read for the rest of
     that second."""
@@ -253,7 +256,7 @@ class Rooms:
     """Seconds after which the presence of a silent client is removed."""
 
     worker_processes: int = 1
-    """Helper processes for work that would stop the event loop."""
+    """Helper processes for work that would stop the event loop; compaction has one more."""
 
     worker_memory_bytes: int = 2048 * MIB
     """Memory that one helper process may use."""

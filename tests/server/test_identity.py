@@ -17,6 +17,7 @@ async def start(settings: Settings, pool: Pool, clock: Clock) -> Identity:
     """An identity under other settings."""
     identity = Identity(settings, pool, Documents(pool), clock=clock)
     await identity.start()
+    await identity.greet()
     return identity
 
 

@@ -82,3 +82,10 @@ def test_a_clock_that_goes_back_gives_nothing_away() -> None:
 
     with pytest.raises(TooManyRequests):
         limit.take("a")
+
+
+def test_ipv4_on_a_dual_stack_socket_is_told_apart() -> None:
+    """Else all of IPv4 would be one household, and one address could lock out all others."""
+    assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1") == "192.0.2.1"
+    assert network_of("::ffff:192.0.2.2") == "192.0.2.2"
+    assert network_of("fe80::1%eth0") == network_of("fe80::2%eth0") == "fe80::"

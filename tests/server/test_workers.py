@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 
 from crdt.bounds import BOUNDS
@@ -26,6 +30,18 @@ def workers() -> Iterator[Workers]:
 def die() -> None:
     """End the helper process as a crash would."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def slow_abs(number: int) -> int:
+    """Take a second over it."""
+    time.sleep(1)
+    return abs(number)
+
+
+def own_pid_later() -> int:
+    """The process that this runs in, after longer than another one takes to die twice."""
+    time.sleep(3)
+    return os.getpid()
 
 
 def nest(depth: int) -> bytes:
@@ -55,6 +71,75 @@ async def test_a_helper_that_dies_is_replaced(workers: Workers) -> None:
         await workers.run(die)
 
     assert await workers.run(abs, -3) == 3
+
+
+async def test_work_that_was_killed_from_outside_is_done_again(workers: Workers) -> None:
+    """A helper may be killed for memory that others took: an honest update is not blamed."""
+    pid = await workers.run(os.getpid)
+    work = asyncio.create_task(workers.run(slow_abs, -3))
+    await asyncio.sleep(0.2)
+
+    os.kill(pid, signal.SIGKILL)
+
+    assert await work == 3
+
+
+async def test_a_helper_that_dies_takes_no_other_work_with_it() -> None:
+    """With several helpers each dies alone, and what the others do goes on undisturbed."""
+    workers = Workers(processes=2, memory_bytes=1 << 30, timeout_s=20)
+    try:
+        await asyncio.gather(workers.run(slow_abs, -1), workers.run(slow_abs, -1))
+        beside = asyncio.create_task(workers.run(own_pid_later))
+        outcome, pid = await asyncio.gather(workers.run(die), beside, return_exceptions=True)
+        again = {await workers.run(os.getpid) for _ in range(2)}
+    finally:
+        workers.close()
+
+    assert isinstance(outcome, WorkerDied)
+    assert isinstance(pid, int)
+    assert len(again) == 1  # One at a time, only the helper that worked last is used.
+
+
+async def test_the_background_holds_nobody_up(workers: Workers) -> None:
+    """A compaction may take seconds; an update that has to be looked at does not wait for it."""
+    await asyncio.gather(workers.run(abs, -1), workers.in_background(abs, -1))
+    background = asyncio.create_task(workers.in_background(time.sleep, 5))
+    started = time.monotonic()
+
+    assert await workers.run(abs, -3) == 3
+    took_s = time.monotonic() - started
+    nice = await asyncio.gather(workers.run(os.nice, 0), return_exceptions=True)
+    background.cancel()
+
+    assert took_s < 4
+    assert nice == [os.nice(0)]
+
+
+async def test_a_helper_ends_when_its_parent_was_killed() -> None:
+    """Nobody would ever tell it: each kill of the server would leave a process behind."""
+    program = (
+        "import asyncio, os, signal\n"
+        "from server.workers import Workers\n"
+        "async def main():\n"
+        "    workers = Workers(processes=1, memory_bytes=1 << 30, timeout_s=20)\n"
+        "    print(await workers.run(os.getpid), flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "if __name__ == '__main__':\n"
+        "    asyncio.run(main())\n"
+    )
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-c", program),
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert parent.stdout is not None
+    helper = psutil.Process(int(await parent.stdout.readline()))
+    await parent.wait()
+
+    await asyncio.to_thread(psutil.wait_procs, [helper], timeout=10)
+
+    assert not helper.is_running()
 
 
 async def test_waiting_for_a_helper_does_not_count_as_work() -> None:

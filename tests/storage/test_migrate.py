@@ -1,12 +1,13 @@
 """Migrations: applied once, in order, whole or not at all."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from storage.migrate import FOLDER, MigrationError, migrate, read_migrations
+from storage.migrate import FOLDER, MigrationError, check_server, migrate, read_migrations
 from storage.pool import Pool, close_pool, open_pool
 
 
@@ -107,3 +108,26 @@ async def test_the_template_is_at_the_newest_migration(database: str) -> None:
     assert applied == []
     assert await pool.fetchval("select max(number) from migrations") == len(read_migrations(FOLDER))
     await close_pool(pool)
+
+
+def test_an_old_postgresql_is_refused_by_its_version() -> None:
+    """15 and newer are taken; the sentence names the setting."""
+    check_server(15, "UTF8")
+    check_server(18, "UTF8")
+    with pytest.raises(MigrationError, match=r"PostgreSQL 14, and 15 or newer.*database_url"):
+        check_server(14, "UTF8")
+
+
+async def test_a_database_that_cannot_hold_every_text_is_refused(postgres: str) -> None:
+    """A LATIN1 database would fail at somebody's first emoji."""
+    name = f"latin_{os.getpid()}"
+    keeper = await asyncpg.connect(postgres)
+    await keeper.execute(f"create database {name} encoding 'LATIN1' locale 'C' template template0")
+    latin = await open_pool(postgres.replace("/postgres?", f"/{name}?"))
+    try:
+        with pytest.raises(MigrationError, match="LATIN1, and UTF8 is needed"):
+            await migrate(latin)
+    finally:
+        await close_pool(latin)
+        await keeper.execute(f"drop database {name}")
+        await keeper.close()

@@ -173,9 +173,21 @@ def test_a_taken_port_is_named_in_one_sentence(data: Path) -> None:
             code = served.end()
 
             assert (code, served.stdout) == (1, "")
-            assert str(port) in served.stderr
+            assert f"cannot listen on 127.0.0.1 port {port}" in served.stderr
+            assert "(setting port)" in served.stderr
             assert "Traceback" not in served.stderr
     assert not _processes_in(data)
+
+
+def test_a_server_that_cannot_listen_prints_no_setup_code(data: Path) -> None:
+    """An address of another machine: the setting is named, and nobody is shown a code."""
+    with serve(data, "--host", "192.0.2.1") as served:
+        code = served.end()
+
+        assert (code, served.stdout) == (1, "")
+        assert "(setting host)" in served.stderr
+        assert "setup code" not in served.stderr
+        assert "Traceback" not in served.stderr
 
 
 def test_a_data_folder_that_is_served_is_refused(data: Path) -> None:
@@ -224,9 +236,9 @@ def test_it_may_be_called_from_anywhere(data: Path, tmp_path: Path) -> None:
 
 
 def test_the_stack_outlasts_pycrdts_recursion(data: Path) -> None:
-    """512 MB of stack, or all that the system allows, before Python starts."""
+    """1 GiB of stack, or all that the system allows, before Python starts."""
     _, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    wanted = 512 << 20 if hard == resource.RLIM_INFINITY else min(hard, 512 << 20)
+    wanted = 1 << 30 if hard == resource.RLIM_INFINITY else min(hard, 1 << 30)
 
     with serve(data) as served:
         soft, _ = resource.prlimit(served.process.pid, resource.RLIMIT_STACK)
@@ -246,6 +258,19 @@ def test_help_needs_no_server() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "--database-url  [PLAIT_DATABASE_URL]" in done.stdout
     assert time.monotonic() - started < START_S_MAX
+
+
+def test_help_may_be_cut_short() -> None:
+    """`scripts/serve --help | head -1` prints one line and no traceback."""
+    done = subprocess.run(
+        ["sh", "-c", f"{SCRIPT} --help | head -1"],
+        env=_environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
 
 
 def test_a_bad_setting_is_refused_before_anything_starts(tmp_path: Path) -> None:

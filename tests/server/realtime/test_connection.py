@@ -304,3 +304,24 @@ async def test_so_many_handshakes_a_second_and_no_more(serve: Serve) -> None:
 
         await (await guest.y("a")).sync()
     assert inside.metrics.refusals["handshakes-full"] == len(refused)
+
+
+async def test_one_address_does_not_use_up_the_handshakes_of_the_others(serve: Serve) -> None:
+    """Over its own share an address is told 429, and what it tried beyond is nobody's loss."""
+    inside = await serve(
+        handshakes_per_s_max=30, handshakes_per_address_per_s_max=10, trusted_proxies=("127.0.0.1",)
+    )
+    async with inside.visitor() as guest:
+        here, there = ({"X-Forwarded-For": f"2001:db8:0:{n}::{n}"} for n in (1, 2))
+        # Both crowds within one second of the server's clock.
+        await asyncio.sleep(1 - asyncio.get_running_loop().time() % 1)
+        ended = await asyncio.gather(
+            *(guest.y("a", headers=here) for _ in range(40)),
+            *(guest.y("a", headers=there) for _ in range(5)),
+            return_exceptions=True,
+        )
+
+    refused = [one for one in ended[:40] if isinstance(one, WSServerHandshakeError)]
+    assert {error.status for error in refused} == {429}
+    assert 10 <= 40 - len(refused) <= 20
+    assert not [one for one in ended[40:] if isinstance(one, Exception)]

@@ -1,4 +1,4 @@
-"""y-websocket and Y-Sweet sockets: one document each, acknowledged by echo or by version."""
+"""y-websocket sockets: one document each, acknowledged by echo."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from auth.principal import Role
 from crdt import wire
 from crdt.awareness import Entry, encode
 from server.realtime.codes import FORBIDDEN, MALFORMED, TOO_LARGE
-from tests.clients import Replica, YClient, text_of
+from tests.clients import Replica
 from tests.inside import Guest
 from tests.server.realtime.conftest import Serve
 
@@ -66,7 +66,8 @@ async def test_several_messages_in_one_frame_are_all_taken(ada: Guest) -> None:
 
 async def test_messages_of_one_frame_keep_their_order_behind_a_costly_one(ada: Guest) -> None:
     """The rest of the frame waits while the first is decoded in a helper."""
-    client = await sweet(ada, name := name_of())
+    name = name_of()
+    client = await (await ada.sweet(name, await ada.document_token(name))).sync()
     large, small = client.replica.insert("x" * 300_000), client.replica.insert("y")
 
     await client.send(
@@ -338,65 +339,6 @@ async def test_a_costly_update_is_taken_and_keeps_its_place(ada: Guest) -> None:
     assert echoes.index(large) < echoes.index(small)
     assert len(client.payloads(wire.STEP1)) == 1  # Nothing was missing in between.
     assert (await ada.stored_text(name)).endswith("xy")
-
-
-# -- Y-Sweet ----------------------------------------------------------------------------
-
-
-async def sweet(ada: Guest, name: str) -> YClient:
-    """A Y-Sweet client of a new document."""
-    return await (await ada.sweet(name, await ada.document_token(name))).sync()
-
-
-async def test_a_version_is_echoed_when_everything_before_it_is_stored(ada: Guest) -> None:
-    """102 with the same body; updates are not echoed to a Y-Sweet author."""
-    name = name_of()
-    client = await sweet(ada, name)
-
-    await client.write("hello")
-    await client.send(wire.version(b"\x01"))
-    await client.until(lambda: b"\x01" in client.payloads(wire.VERSION))
-
-    assert text_of((await ada.get(f"/d/{name}/as-update"))[1]) == "hello"
-    assert client.payloads(wire.UPDATE) == []
-
-
-async def test_a_version_behind_a_costly_update_waits_for_it(ada: Guest) -> None:
-    """The helper decodes 300 kB meanwhile: 102 must not overtake it."""
-    name = name_of()
-    client = await sweet(ada, name)
-    update = client.replica.insert("x" * 300_000)
-
-    await asyncio.gather(client.send(wire.update(update)), client.send(wire.version(b"\x07")))
-    await client.until(lambda: b"\x07" in client.payloads(wire.VERSION))
-
-    assert len(await ada.stored_text(name)) == 300_000
-
-
-async def test_a_readers_version_stays_behind_its_change(ada: Guest) -> None:
-    """What a reader writes is never stored, so its version is never confirmed."""
-    name = name_of()
-    reader = await ada.sweet(name, await ada.document_token(name, "read-only"))
-    await reader.sync()
-
-    await reader.send(wire.version(b"\x00"))
-    await reader.until(lambda: b"\x00" in reader.payloads(wire.VERSION))
-    await reader.write("not mine")
-    await reader.send(wire.version(b"\x01"))
-    await reader.until(lambda: reader.payloads(wire.AUTH_DENIED))
-    had = len(reader.payloads(wire.VERSION))
-    await reader.send(wire.version(b"\x02"))
-    await reader.until(lambda: len(reader.payloads(wire.VERSION)) > had)
-
-    assert set(reader.payloads(wire.VERSION)) == {b"\x00"}
-
-
-async def test_a_bad_y_sweet_frame_closes(ada: Guest) -> None:
-    """A version over its bound, trailing bytes, a truncated length."""
-    for frame in (wire.version(b"x" * 65), wire.version(b"\x01") + b"\x00", b"\x66\x05\x01"):
-        client = await sweet(ada, name_of())
-        await client.send(frame)
-        assert await client.closed() == MALFORMED
 
 
 async def test_the_right_to_write_is_that_of_the_document_token(ada: Guest) -> None:
