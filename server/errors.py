@@ -144,6 +144,12 @@ TABLE: dict[type[BaseException], Rule] = {
     storage.HashMismatch: (400, "hash_mismatch", None),
     storage.TooLarge: (413, "too_large", None),
     storage.QuotaExceeded: (413, "quota_exceeded", None),
+    storage.UnknownUpload: (404, "not_found", None),
+    storage.UploadConflict: (409, "upload_conflict", None),
+    storage.TooManyUploads: (429, "too_many_uploads", 60),
+    storage.ChunkOutOfRange: (400, "chunk_out_of_range", None),
+    storage.ChunkLength: (400, "chunk_length", None),
+    storage.ChunksMissing: (409, "chunks_missing", None),
     # Both mean a request that broke off or breaks HTTP's own rules.
     web.RequestPayloadError: (400, "bad_request", None),
     HttpProcessingError: (400, "bad_request", None),

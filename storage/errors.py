@@ -10,6 +10,8 @@
       HashMismatch    bytes are not those that were announced
       TooLarge        more bytes than are allowed, or than were announced
       QuotaExceeded   an account would use more than it may
+      UploadError     an upload in pieces: UnknownUpload, UploadConflict, TooManyUploads,
+                      ChunkOutOfRange, ChunkLength, ChunksMissing
 
 Callers outside this package never see an error of asyncpg: `reaching` translates them, so that one
 table in `server/errors.py` can answer 503 for all of them.
@@ -100,6 +102,56 @@ class QuotaExceeded(StorageError):
     def __init__(self, *, wanted: int, used: int, quota: int) -> None:
         super().__init__(f"{wanted} bytes do not fit: {used} of {quota} bytes are in use")
         self.facts = {"wanted": wanted, "used": used, "quota": quota}
+
+
+class UploadError(StorageError):
+    """Root of what is wrong with an upload in pieces."""
+
+
+class UnknownUpload(UploadError):
+    """Nobody began this upload, or not this caller, or it is over."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such upload")
+
+
+class UploadConflict(UploadError):
+    """An upload of the same hash with another size is under way."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"an upload of this hash with {size} bytes is under way")
+        self.facts = {"file_size": size}
+
+
+class TooManyUploads(UploadError):
+    """An account has as many unfinished uploads as it may."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} uploads are under way: finish one of them first")
+
+
+class ChunkOutOfRange(UploadError):
+    """There is no chunk of this number."""
+
+    def __init__(self, number: int, total: int) -> None:
+        super().__init__(f"chunk {number} is not one of {total}")
+        self.facts = {"total_chunks": total}
+
+
+class ChunkLength(UploadError):
+    """A chunk is shorter than it must be; it was not kept."""
+
+    def __init__(self, size: int, length: int) -> None:
+        super().__init__(f"the chunk has {size} bytes and must have {length}")
+        self.facts = {"size": size, "expected": length}
+
+
+class ChunksMissing(UploadError):
+    """An upload cannot be completed yet."""
+
+    def __init__(self, missing: list[int], count: int) -> None:
+        super().__init__(f"{count} chunks are missing")
+        self.facts = {"missing": missing, "missing_count": count}
 
 
 # Server errors (by SQLSTATE class) that say "not now" rather than "never": connection, insufficient

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from storage import files
 from storage.errors import reaching
 from storage.pool import Pool
 
@@ -55,3 +56,4 @@ class Leftovers:
         with reaching():
             for sql in _FORGET:
                 await self._pool.execute(sql, document)
+            await files.forget(self._pool, document)

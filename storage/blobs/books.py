@@ -123,7 +123,7 @@ async def use(connection: Connection, digest: bytes, by: Use, quota: int | None 
     Raises UnknownBlob (store it again), or QuotaExceeded where `quota` bytes do not suffice.
     """
     if by.account is not None:
-        usage = await _lock(connection, by.account)
+        usage = await lock(connection, by.account)
     size = await connection.fetchval(_LOCK_BLOB, digest)
     if size is None:
         raise UnknownBlob(digest.hex())
@@ -147,7 +147,7 @@ async def reserve(
     connection: Connection, account: str, size: int, quota: int | None = None
 ) -> None:
     """Set bytes of a quota aside for an upload. Inside a transaction. Raises QuotaExceeded."""
-    _judge(await _lock(connection, account), size, quota)
+    _judge(await lock(connection, account), size, quota)
     await connection.execute(_RESERVE, account, size)
 
 
@@ -177,7 +177,8 @@ async def forget(connection: Connection, digest: bytes) -> None:
     await connection.execute(_FORGET, digest)
 
 
-async def _lock(connection: Connection, account: str) -> Usage:
+async def lock(connection: Connection, account: str) -> Usage:
+    """What an account uses, which stays so until the transaction ends."""
     row = await connection.fetchrow(_LOCK_ACCOUNT, account)
     assert row is not None
     return Usage(**row)
