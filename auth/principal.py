@@ -1,8 +1,11 @@
-"""Who is asking: an account or a document token, and the most it may ever do."""
+"""Who is asking: an account, one of its tokens, and the most that may ever do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from uuid import UUID
+
+from auth.errors import Forbidden
+from auth.personal import Scope
 
 
 class Role(IntEnum):
@@ -32,6 +35,7 @@ class Kind(StrEnum):
 
     ACCESS = "access"
     DOCUMENT = "document"
+    PERSONAL = "personal"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +54,11 @@ class Principal:
     family: str | None = None
     """The login (family of refresh tokens) that an access token came from."""
     token: str = ""
-    """The id (jti) of the token that was shown."""
+    """The id (jti) of the token that was shown, or that of a personal token."""
+    via: str = ""
+    """The id of the personal token with which a document token was asked for, if it was."""
+    scopes: tuple[Scope, ...] = ()
+    """What a personal token opens."""
     issued_at: float = 0.0
     """When that was issued, in epoch seconds."""
     expires_at: float | None = None
@@ -71,3 +79,17 @@ class Principal:
     def is_expired(self, now: float) -> bool:
         """Whether this answer is no longer good at `now` (epoch seconds)."""
         return self.expires_at is not None and now >= self.expires_at
+
+    def within(self, api: str | None) -> "Principal":
+        """The same principal at one API, where a personal token may do what its scope says.
+
+        Raises Forbidden where it has none, and where a login is wanted (no API).
+        """
+        if self.kind is not Kind.PERSONAL:
+            return self
+        if api is None:
+            raise Forbidden("login_required")
+        for scope in self.scopes:
+            if scope.api == api:
+                return self if scope.writes else replace(self, role_max=Role.VIEWER)
+        raise Forbidden("scope_missing")

@@ -3,7 +3,8 @@
     header   alg EdDSA, typ JWT, kid
     claims   iss, aud, typ ("access" or "document"), sub (account), iat, exp, jti
              access: fam (the login it came from)
-             document: doc (uuid), scope, name, role, dsp (a name to show)
+             document: doc (uuid), scope, name, role, dsp (a name to show),
+                       via (the personal token it was asked for with)
 
 `aud` is the public identity key of the server, so a token of one server opens nothing on another
 even where two servers were given the same signing key. Only PyJWT's signature layer is used: its
@@ -82,6 +83,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     role: str | None = None
     dsp: str = ""
+    via: str = ""
 
     @property
     def expires_at(self) -> float:
@@ -93,8 +95,8 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the claims of its kind are there, and none of the other kind's."""
         document = (self.doc, self.scope, self.name, self.role)
         if self.typ is Kind.ACCESS:
-            return self.fam is not None and not any(document)
-        return self.fam is None and None not in document
+            return self.fam is not None and not any((*document, self.via))
+        return self.typ is Kind.DOCUMENT and self.fam is None and None not in document
 
 
 class Tokens:
@@ -129,11 +131,13 @@ class Tokens:
         random_bytes: bytes,
         lifetime_s: float = DOCUMENT_LIFETIME_S,
         display: str = "",
+        via: str = "",
     ) -> str:
         """A token that opens one document, for somebody who need not have an account.
 
         `role` is the most it gives; while it is used, it is cut down to what the issuing
-        `account` may do at that moment, so it dies with the issuer's own right.
+        `account` may do at that moment, so it dies with the issuer's own right, and with the
+        personal token `via` which it was asked for.
         """
         assert role >= Role.VIEWER
         assert lifetime_s >= 1
@@ -145,6 +149,7 @@ class Tokens:
             "name": name,
             "role": role.word,
             "dsp": display,
+            "via": via,
         }
         return self._mint(claims, now, lifetime_s, random_bytes)
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from aiohttp import web
 
 from auth.errors import Forbidden, Unauthorized
-from auth.principal import Kind, Principal
+from auth.principal import Kind, Principal, Role
 from server.cors import Cors, preflight
 from server.describe import Content, Problem
 from server.errors import Fault, Handler
@@ -45,10 +45,26 @@ class Access:
     """The name of the limit in LIMITS that counts its requests."""
     schemes: tuple[str, ...] = ()
     """Security schemes that the description names besides those of `kinds` (Adapter.schemes)."""
+    api: str | None = None
+    """The API whose scope a personal token needs; None: no personal token opens the route."""
+    writes: bool = False
+    """Whether that scope must be the one to write."""
 
     def limited(self, name: str) -> Access:
         """The same policy under a limit."""
         return replace(self, limit=name)
+
+    def reading(self, api: str) -> Access:
+        """The same policy, that also takes personal tokens with any scope for an API."""
+        return replace(self, api=api, kinds=self.kinds | {Kind.PERSONAL})
+
+    def scoped(self, api: str) -> Access:
+        """The same policy of a socket, whose handler takes personal tokens for an API."""
+        return replace(self, api=api)
+
+    def writing(self, api: str) -> Access:
+        """The same policy, that also takes personal tokens which may write to an API."""
+        return replace(self.reading(api), writes=True)
 
 
 ANYONE = Access(name="anyone")
@@ -61,6 +77,8 @@ ADMINISTRATOR = Access(name="administrator", kinds=frozenset({Kind.ACCESS}), adm
 """An access token of an administrator."""
 DOCUMENT = Access(name="document", kinds=frozenset({Kind.ACCESS, Kind.DOCUMENT}))
 """An access token, or a token for the document in question; the handler asks `Rights`."""
+PERSONAL = Access(name="personal", kinds=frozenset())
+"""Personal tokens and nothing else, once an API is named; whatever else is shown gets 401."""
 REFRESH = Access(name="refresh")
 """A refresh token, which the handler reads: it is the only route that takes one."""
 SOCKET = Access(name="socket", kinds=frozenset())
@@ -70,14 +88,29 @@ OPERATOR = Access(name="operator")
 
 
 async def bearer(request: web.Request, access: Access) -> Principal | None:
-    """The way most APIs say who is asking: a bearer token, and `?token=` where that is allowed."""
+    """The way most APIs say who is asking: a bearer token, and `?token=` where that is allowed.
+
+    Raises Unauthorized, or Forbidden for a personal token of another API.
+    """
     identify = request.app[IDENTIFY]
+    is_only_personal = access.kinds == {Kind.PERSONAL}
     try:
-        return await identify.from_request(request, query_token=access.query_token)
+        principal = await identify.from_request(
+            request, query_token=access.query_token, api=access.api
+        )
     except Unauthorized:
         if access.optional:
             return None
         raise
+    except Forbidden:
+        if access.optional:
+            return None
+        if is_only_personal:
+            raise Unauthorized("token_type") from None
+        raise
+    if is_only_personal and principal.kind is not Kind.PERSONAL:
+        raise Unauthorized("token_type")
+    return principal
 
 
 def plain_body(fault: Fault) -> dict[str, Any]:
@@ -160,11 +193,17 @@ def guarded(adapter: Adapter, route: Route) -> Handler:
 
 
 def _is_admitted(principal: Principal, access: Access) -> bool:
-    if principal.kind in access.kinds and (principal.is_admin or not access.admin):
-        return True
+    reason = "forbidden"
+    if principal.kind in access.kinds:
+        if access.admin and not principal.is_admin:
+            reason = "admin_required"
+        elif access.writes and principal.role_max < Role.EDITOR and principal.scopes:
+            reason = "token_read_only"
+        else:
+            return True
     if access.optional:
         return False
-    raise Forbidden("admin_required" if principal.kind in access.kinds else "forbidden")
+    raise Forbidden(reason)
 
 
 def _preflight_of(

@@ -9,47 +9,56 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from typing import NamedTuple
 
 from aiohttp import web
 
 from auth.errors import Unauthorized
+from auth.personal import is_personal, read_scopes
 from auth.principal import Kind, Principal, Role
 from auth.tokens import Claims, Tokens
 from server.cache import Cache
 from server.hosts import Hosts
+from server.uses import Uses
 from server.watch import ACCOUNT, Watch
+from storage.access_tokens import AccessTokens
 from storage.credentials import Credentials, Standing
 
 
 class Credential(NamedTuple):
-    """What the worth of a token hangs on: an access token's login, a document token itself.
+    """What the worth of a token hangs on: an access token's login, any other token itself.
 
     So the next access token of a login that is known costs no query.
     """
 
     account: str
-    family: str | None
-    token: str = ""
+    kind: Kind
+    id: str
     issued_at: float = 0.0
+    via: str = ""
 
     @classmethod
-    def of(cls, account: str, family: str | None, token: str, issued_at: float) -> Credential:
-        """The credential of a token with these claims."""
-        if family is not None:
-            return cls(account, family)
-        return cls(account, None, token, issued_at)
+    def of(cls, principal: Principal) -> Credential:
+        """The credential that a principal was identified by."""
+        account = principal.account
+        if principal.kind is Kind.ACCESS:
+            return cls(account, Kind.ACCESS, principal.family or "")
+        if principal.kind is Kind.PERSONAL:
+            return cls(account, Kind.PERSONAL, principal.token)
+        return cls(account, Kind.DOCUMENT, principal.token, principal.issued_at, principal.via)
 
 
 class _Known:
     """A token that was verified: what it says, and whom it made of that at last."""
 
-    __slots__ = ("claims", "credential", "principal", "standing")
+    __slots__ = ("credential", "principal", "said", "standing")
 
-    def __init__(self, claims: Claims, credential: Credential) -> None:
-        self.claims = claims
-        self.credential = credential
+    def __init__(self, said: Principal) -> None:
+        self.said = said
+        """What follows from the token alone."""
+        self.credential = Credential.of(said)
         self.standing: Standing | None = None
         self.principal: Principal | None = None
 
@@ -62,6 +71,7 @@ class Identify:
         *,
         tokens: Tokens,
         credentials: Credentials,
+        personal: AccessTokens,
         watch: Watch,
         hosts: Hosts,
         entries_max: int,
@@ -69,6 +79,8 @@ class Identify:
     ) -> None:
         self._tokens = tokens
         self._credentials = credentials
+        self._personal = personal
+        self.uses = Uses(personal, clock)
         self._hosts = hosts
         self._clock = clock
         self._entries_max = entries_max
@@ -77,8 +89,18 @@ class Identify:
             watch, ACCOUNT, self._load, lambda credential: credential.account, entries_max
         )
 
-    async def from_token(self, token: str) -> Principal:
-        """Who a token speaks for; raises Unauthorized, or Unavailable with the database away."""
+    async def from_token(self, token: str, api: str | None = None) -> Principal:
+        """Who a token speaks for at an API; with none, personal tokens are not taken.
+
+        Raises Unauthorized, Forbidden for a personal token without a scope for that API, or
+        Unavailable with the database away.
+        """
+        principal = (await self._verified(token)).within(api)
+        if principal.kind is Kind.PERSONAL:
+            self.uses.note(principal.token)
+        return principal
+
+    async def _verified(self, token: str) -> Principal:
         digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(digest)
         if known is not None:
@@ -91,14 +113,16 @@ class Identify:
                 return principal
         return await self._identify(token, digest)
 
-    async def from_request(self, request: web.Request, *, query_token: bool = False) -> Principal:
+    async def from_request(
+        self, request: web.Request, *, query_token: bool = False, api: str | None = None
+    ) -> Principal:
         """Who a request's bearer token, or its `?token=` where that counts, speaks for."""
-        return await self.from_token(bearer_of(request, query_token=query_token))
+        return await self.from_token(bearer_of(request, query_token=query_token), api)
 
     async def holds(self, principal: Principal) -> bool:
         """Whether the account still stands, and the login or token was not revoked since."""
         try:
-            standing = await self._standings.get(_credential_of(principal))
+            standing = await self._standings.get(Credential.of(principal))
         except Unauthorized:
             return False
         return standing.is_live
@@ -112,33 +136,59 @@ class Identify:
         self._standings.prune()
         now = self._clock()
         for digest, known in list(self._known.items()):
-            if known.credential not in self._standings or now >= known.claims.expires_at:
+            if known.credential not in self._standings or known.said.is_expired(now):
                 del self._known[digest]
 
     async def _identify(self, token: str, digest: bytes) -> Principal:
         now = self._clock()
         known = self._known.get(digest)
-        if known is None or now >= known.claims.expires_at:
-            claims = self._tokens.verify(token, now)
-            known = _Known(claims, Credential.of(claims.sub, claims.fam, claims.jti, claims.iat))
+        if known is None or known.said.is_expired(now):
+            known = _Known(await self._read(token, digest, now))
         standing = await self._standings.get(known.credential)
         if not standing.is_live:
             raise Unauthorized("token_revoked")
-        principal = _principal(known.claims, standing)
+        principal = known.said
+        if principal.kind is not Kind.DOCUMENT:
+            principal = replace(
+                principal,
+                device=standing.device,
+                is_admin=standing.is_admin,
+                default_workspace=standing.default_workspace,
+            )
         known.standing, known.principal = standing, principal
         self._known[digest] = known
         if len(self._known) > self._entries_max:
             del self._known[next(iter(self._known))]
         return principal
 
+    async def _read(self, token: str, digest: bytes, now: float) -> Principal:
+        """What a token that was not seen before says."""
+        if not is_personal(token):
+            return _of_claims(self._tokens.verify(token, now))
+        found = await self._personal.find(digest)
+        if found is None:
+            raise Unauthorized("token_invalid")
+        said = Principal(
+            kind=Kind.PERSONAL,
+            account=found.account,
+            token=found.id,
+            issued_at=found.created_at,
+            expires_at=found.expires_at,
+            scopes=read_scopes(found.scopes),
+        )
+        if said.is_expired(now):
+            raise Unauthorized("token_expired")
+        return said
+
     async def _load(self, credential: Credential) -> tuple[Standing, int]:
-        if credential.family is not None:
-            standing = await self._credentials.standing_of_login(
-                credential.account, credential.family
-            )
+        account, kind, token, issued_at, via = credential
+        if kind is Kind.ACCESS:
+            standing = await self._credentials.standing_of_login(account, token)
+        elif kind is Kind.PERSONAL:
+            standing = await self._personal.standing(account, token)
         else:
             standing = await self._credentials.standing_of_document_token(
-                credential.account, credential.token, credential.issued_at
+                account, token, issued_at, via
             )
         if standing is None:
             raise Unauthorized("token_revoked")
@@ -163,18 +213,16 @@ def bearer_of(request: web.Request, *, query_token: bool = False) -> str:
     return found[0]
 
 
-def _principal(claims: Claims, standing: Standing) -> Principal:
+def _of_claims(claims: Claims) -> Principal:
+    """What a signed token says; the account's part is added once its standing is known."""
     if claims.typ is Kind.ACCESS:
         return Principal(
             kind=Kind.ACCESS,
             account=claims.sub,
-            device=standing.device,
             family=claims.fam,
             token=claims.jti,
             issued_at=claims.iat,
             expires_at=claims.expires_at,
-            is_admin=standing.is_admin,
-            default_workspace=standing.default_workspace,
         )
     return Principal(
         kind=Kind.DOCUMENT,
@@ -182,16 +230,13 @@ def _principal(claims: Claims, standing: Standing) -> Principal:
         token=claims.jti,
         issued_at=claims.iat,
         expires_at=claims.expires_at,
+        via=claims.via,
         role_max=Role.of(claims.role or ""),
         document=claims.doc,
         document_scope=claims.scope,
         document_name=claims.name,
         display=claims.dsp,
     )
-
-
-def _credential_of(principal: Principal) -> Credential:
-    return Credential.of(principal.account, principal.family, principal.token, principal.issued_at)
 
 
 IDENTIFY = web.AppKey("identify", Identify)

@@ -26,6 +26,7 @@ from server.logins import Logins
 from server.rights import RIGHTS, Rights
 from server.settings import Settings
 from server.watch import Watch
+from storage.access_tokens import AccessTokens
 from storage.accounts import Accounts
 from storage.credentials import Credentials
 from storage.documents import Documents
@@ -51,11 +52,12 @@ class Identity:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
-        self._clock = clock
+        self.clock = clock
         self.keyring: Keyring = open_keyring(settings)
         self.hosts = Hosts(settings)
         self.accounts = Accounts(pool)
         self.credentials = Credentials(pool)
+        self.personal = AccessTokens(pool)
         self.grants = Grants(pool)
         self.tokens = Tokens(self.keyring.signing, self.keyring.identity.public_text)
         self.watch = Watch(self.grants.moved, period_s=settings.rights_poll_s)
@@ -63,6 +65,7 @@ class Identity:
         self.identify = Identify(
             tokens=self.tokens,
             credentials=self.credentials,
+            personal=self.personal,
             watch=self.watch,
             hosts=self.hosts,
             entries_max=settings.rights_cache_max,
@@ -116,6 +119,7 @@ class Identity:
 
     async def stop(self) -> None:
         """End what runs in the background."""
+        await self.identify.uses.close()
         for task in self._tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -130,7 +134,8 @@ class Identity:
         pending_s = self.settings.accounts_pending_s
         removed = most
         while removed >= most:
-            removed = await self.credentials.sweep(self._clock(), pending_s=pending_s, most=most)
+            removed = await self.credentials.sweep(self.clock(), pending_s=pending_s, most=most)
+        await self.personal.sweep(self.clock(), most)
 
     def _needs_code(self) -> bool:
         return not self.settings.is_loopback() or self.settings.registration == "closed"

@@ -202,11 +202,12 @@ class Accounts:
         return await self._changes(_SET_ADMIN, account, is_admin)
 
     async def disable(self, account: str) -> bool:
-        """Close an account, pending or active: all its logins end and its tokens stop holding."""
+        """Close an account, pending or active: all its logins and tokens end for good."""
         with reaching():
             async with transaction(self._pool) as connection:
                 done = await connection.execute(_DISABLE, account)
                 await connection.execute("DELETE FROM refresh_families WHERE account = $1", account)
+                await connection.execute("DELETE FROM access_tokens WHERE account = $1", account)
         return done != "UPDATE 0"
 
     async def add_key(self, account: str, key: bytes, device: str, label: str, most: int) -> bool:

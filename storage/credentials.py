@@ -48,7 +48,9 @@ FROM accounts a LEFT JOIN refresh_families f ON f.id = $2 AND f.account = a.id W
 
 _OF_DOCUMENT = """
 SELECT a.state = 'active' AND a.documents_since <= to_timestamp($3)
-       AND NOT EXISTS (SELECT FROM revoked_document_tokens r WHERE r.id = $2) AS is_live,
+       AND NOT EXISTS (SELECT FROM revoked_document_tokens r WHERE r.id = $2)
+       AND ($4 = '' OR EXISTS (SELECT FROM access_tokens t WHERE t.id = $4 AND t.account = a.id))
+       AS is_live,
        false AS is_admin, a.default_workspace, NULL AS device, a.auth_version
 FROM accounts a WHERE a.id = $1
 """
@@ -165,11 +167,14 @@ class Credentials:
         return None if row is None else Standing(**row)
 
     async def standing_of_document_token(
-        self, account: str, token: str, issued_at: float
+        self, account: str, token: str, issued_at: float, via: str = ""
     ) -> Standing | None:
-        """What a document token is worth now; None for an unknown account."""
+        """What a document token is worth now; None for an unknown account.
+
+        `via` is the personal token with which it was asked for, and with which it ends.
+        """
         with reaching():
-            row = await self._pool.fetchrow(_OF_DOCUMENT, account, token, issued_at)
+            row = await self._pool.fetchrow(_OF_DOCUMENT, account, token, issued_at, via)
         return None if row is None else Standing(**row)
 
     async def revoke(self, account: str, family: str) -> bool:

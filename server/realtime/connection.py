@@ -77,6 +77,9 @@ class Realtime:
 
 REALTIME = web.AppKey("realtime", Realtime)
 
+API = "heaps"
+"""The API whose scope a personal token needs at a socket: with `heaps:read` it is a viewer."""
+
 LOOK_EVERY = 5
 """Each connection is looked at once in this many sweeps, so that a sweep stays short."""
 

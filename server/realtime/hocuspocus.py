@@ -21,7 +21,7 @@ from server import websocket
 from server.errors import Busy
 from server.member import Member
 from server.realtime.codes import MALFORMED, RESET, TIMEOUT, close_code
-from server.realtime.connection import Connection
+from server.realtime.connection import API, Connection
 from server.realtime.hocuspocus_member import HocuspocusMember, Waiting
 from storage.errors import StorageError
 
@@ -182,7 +182,7 @@ class HocuspocusConnection(Connection):
                 assert self.handshake is not None
                 principal = self.handshake
             else:
-                principal = await realtime.identify.from_token(token.token)
+                principal = await realtime.identify.from_token(token.token, API)
             record, role = await realtime.rights.open_document(principal, name, create=True)
             realtime.documents.room(record)
         except (AuthError, BadName) as error:
@@ -226,7 +226,7 @@ class HocuspocusConnection(Connection):
         """A token for a document that is open: the same person's newer one, or the end of it."""
         realtime = self.realtime
         try:
-            principal = await realtime.identify.from_token(token.token)
+            principal = await realtime.identify.from_token(token.token, API)
             if self._members.get(member.prefix) is not member:
                 return
             if principal.account != member.account:

@@ -15,7 +15,7 @@ from server.errors import Busy, NotFound, TooManyRequests
 from server.hosts import HOSTS
 from server.limits import network_of
 from server.realtime import upgrade
-from server.realtime.connection import REALTIME, Realtime
+from server.realtime.connection import API, REALTIME, Realtime
 from server.realtime.hocuspocus import HocuspocusConnection
 from server.realtime.y import YConnection
 from server.realtime.ysweet_socket import YSweetConnection
@@ -27,6 +27,8 @@ The doors for editors: WebSockets in three dialects, which meet in the same docu
 
 The dialect is told by the address: `/ws` speaks Hocuspocus, `/ws/{document}` y-websocket,
 `/d/{document}/ws/{document}` Y-Sweet. A request that is no WebSocket handshake gets 426."""
+
+_SOCKET = SOCKET.scoped(API)
 
 _TOKEN_PREFIXES = ("yauth-", "plait-")
 
@@ -79,7 +81,7 @@ def _has_room(realtime: Realtime, remote: str) -> None:
         raise TooManyRequests(10)
 
 
-@ROUTES.get("/ws", access=SOCKET, replies={101: None})
+@ROUTES.get("/ws", access=_SOCKET, replies={101: None})
 async def hocuspocus(request: web.Request) -> web.StreamResponse:
     """Live sync by the Hocuspocus protocol: many documents, each with its token in a frame."""
     realtime = request.app[REALTIME]
@@ -88,7 +90,7 @@ async def hocuspocus(request: web.Request) -> web.StreamResponse:
     key = upgrade.accept_key(request)
     # A URL ends up in logs; providers of this protocol have a frame for the token.
     token, subprotocol = credential(request, query=False)
-    principal = await realtime.identify.from_token(token) if token else None
+    principal = await realtime.identify.from_token(token, API) if token else None
     _has_room(realtime, remote)
     connection = HocuspocusConnection(
         realtime,
@@ -110,14 +112,14 @@ def document_of(request: web.Request) -> str:
         raise BadName("bad-utf8") from None
 
 
-@ROUTES.get("/ws/{document:.+}", access=SOCKET, replies={101: None})
+@ROUTES.get("/ws/{document:.+}", access=_SOCKET, replies={101: None})
 async def y_websocket(request: web.Request) -> web.StreamResponse:
     """Live sync by the y-websocket protocol; a new document is made in the caller's workspace."""
     name = DocumentName.parse(document_of(request), request.query.get("workspaceId"))
     return await _enter(request, name, YConnection)
 
 
-@ROUTES.get("/d/{document}/ws/{again}", access=SOCKET, replies={101: None})
+@ROUTES.get("/d/{document}/ws/{again}", access=_SOCKET, replies={101: None})
 async def y_sweet(request: web.Request) -> web.StreamResponse:
     """Live sync of a Y-Sweet client with its document token."""
     if request.match_info["document"] != request.match_info["again"]:
@@ -136,7 +138,7 @@ async def _enter(
     token, subprotocol = credential(request, query=True)
     if token is None:
         raise Unauthorized("token_missing")
-    principal = await realtime.identify.from_token(token)
+    principal = await realtime.identify.from_token(token, API)
     record, role = await realtime.rights.open_document(
         principal, name, create=dialect is YConnection
     )

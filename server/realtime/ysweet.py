@@ -17,7 +17,7 @@ from aiohttp import web
 
 from auth.errors import Forbidden
 from auth.grants import document_role
-from auth.principal import Role
+from auth.principal import Kind, Role
 from crdt.ids import DocumentName, make_ulid
 from server.adapter import ACCOUNT, DOCUMENT, Routes, principal_of
 from server.describe import Binary
@@ -25,7 +25,7 @@ from server.documents import DOCUMENTS
 from server.errors import BadBody, NotFound
 from server.hosts import HOSTS
 from server.http import read_body, read_bytes, reply
-from server.realtime.connection import REALTIME
+from server.realtime.connection import API, REALTIME
 
 if TYPE_CHECKING:
     from auth.principal import Principal
@@ -83,7 +83,7 @@ async def _find(request: web.Request, principal: Principal) -> tuple[DocumentRec
         raise NotFound from None
 
 
-@ROUTES.post("/doc/new", access=ACCOUNT, body=NewDocument, reply=DocumentCreated)
+@ROUTES.post("/doc/new", access=ACCOUNT.writing(API), body=NewDocument, reply=DocumentCreated)
 async def new(request: web.Request) -> web.Response:
     """Make a document in the caller's default workspace, or find it there."""
     body = await read_body(request, NewDocument)
@@ -102,7 +102,9 @@ async def new(request: web.Request) -> web.Response:
     return reply(DocumentCreated(doc_id=record.name))
 
 
-@ROUTES.post("/doc/{document}/auth", access=ACCOUNT, body=AuthRequest, reply=ClientToken)
+@ROUTES.post(
+    "/doc/{document}/auth", access=ACCOUNT.reading(API), body=AuthRequest, reply=ClientToken
+)
 async def auth(request: web.Request) -> web.Response:
     """Hand out a token that opens this document only, never above the caller's own role."""
     app = request.app
@@ -119,6 +121,9 @@ async def auth(request: web.Request) -> web.Response:
     principal = principal_of(request)
     record, own = await _find(request, principal)
     role = document_role(body.authorization, own)
+    if principal.kind is Kind.PERSONAL and principal.expires_at is not None:
+        # Nothing outlives the token it was asked for with.
+        lifetime_s = max(1, min(lifetime_s, int(principal.expires_at - time.time())))
     token = realtime.tokens.mint_document(
         account=principal.account,
         document=record.id,
@@ -129,6 +134,7 @@ async def auth(request: web.Request) -> web.Response:
         random_bytes=secrets.token_bytes(16),
         lifetime_s=lifetime_s,
         display=body.user_id or "",
+        via=principal.token if principal.kind is Kind.PERSONAL else "",
     )
     place = "/d/" + quote(record.name, safe="")
     hosts = app[HOSTS]
@@ -145,7 +151,7 @@ async def auth(request: web.Request) -> web.Response:
 
 @ROUTES.get(
     "/d/{document}/as-update",
-    access=DOCUMENT,
+    access=DOCUMENT.reading(API),
     body=None,
     reply=Binary(media=_OCTETS, about="A Yjs update V1."),
 )
@@ -158,7 +164,7 @@ async def as_update(request: web.Request) -> web.Response:
 
 @ROUTES.post(
     "/d/{document}/update",
-    access=DOCUMENT,
+    access=DOCUMENT.writing(API),
     body=Binary(media=_OCTETS, about="A Yjs update V1."),
     reply=None,
     errors=(403,),

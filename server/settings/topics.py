@@ -169,6 +169,9 @@ class Identity:
     logins_per_account_max: int = 100
     """Logins that one account may have at a time; the one unused for longest makes room."""
 
+    access_tokens_per_account_max: int = 100
+    """Personal access tokens that one account may have at a time."""
+
     workspaces_listed_max: int = 1000
     """Workspaces that one reply lists."""
 

@@ -9,6 +9,7 @@ from server.adapter import (
     ANYONE,
     DOCUMENT,
     OPTIONAL,
+    PERSONAL,
     PRINCIPAL,
     SOCKET,
     Adapter,
@@ -70,6 +71,10 @@ async def who(request: web.Request) -> web.Response:
     return reply({"kind": None if principal is None else principal.kind})
 
 
+ZOO.get("/phone", access=PERSONAL.reading("ascently"))(who)
+ZOO.post("/phone", access=PERSONAL.writing("ascently"))(who)
+
+
 for _policy in (ACCOUNT, DOCUMENT, ADMINISTRATOR, OPTIONAL, SOCKET):
     ZOO.get(f"/{_policy.name}", access=_policy)(who)
 
@@ -127,6 +132,30 @@ async def test_each_policy_admits_its_own(
         "administrator": {"admin": 200, "plain": 403, "document": 403, "none": 401},
         "optional": {"admin": 200, "plain": 200, "document": 200, "none": 200},
         "socket": {"admin": 200, "plain": 200, "document": 200, "none": 200},
+    }
+
+
+async def test_an_api_of_personal_tokens_takes_nothing_else(zoo: Client) -> None:
+    """Neither a login nor another API's token: 401, as for no token; a read token reads."""
+    person = await Person().log_in(zoo)
+    tokens = {"login": person.access}
+    for scope in ("ascently:read", "ascently:write", "heaps:write"):
+        body = {"name": scope, "scopes": [scope]}
+        made = await zoo.post("/api/access-tokens", headers=person.bearer, json=body)
+        tokens[scope] = (await made.json())["token"]
+    got = {}
+    for name, token in tokens.items():
+        headers = {"Authorization": f"Bearer {token}"}
+        got[name] = [
+            (await zoo.get("/phone", headers=headers)).status,
+            (await zoo.post("/phone", headers=headers)).status,
+        ]
+
+    assert got == {
+        "login": [401, 401],
+        "ascently:read": [200, 403],
+        "ascently:write": [200, 200],
+        "heaps:write": [401, 401],
     }
 
 

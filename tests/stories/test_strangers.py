@@ -7,6 +7,7 @@ parameter that names one.
 
 import json
 
+from auth.principal import Kind
 from server.adapter import Route, undeclared
 from tests.stories.world import HANDSHAKE, NAME, World
 
@@ -17,6 +18,7 @@ NOBODY = (
     "signed challenge",
     "refresh token",
     "disabled account",
+    "token never made",
 )
 """Callers who show nothing that opens anything."""
 
@@ -41,14 +43,31 @@ def allowed(route: Route, who: str) -> set[int] | None:
     policy = route.access.name
     if route.path == "/ws":
         # Hocuspocus clients say which document they want, and who they are, in frames.
-        return {101} if who in {"anonymous", "cookie"} or who not in NOBODY else {401}
+        by_handshake = {"token of another scope": {403}, "anonymous": {101}, "cookie": {101}}
+        return by_handshake.get(who, {401} if who in NOBODY else {101})
     if who in NOBODY and policy in EXPECTED:
         if policy == "refresh" and who == "refresh token":
             return None
-        if policy == "operator":
-            return {401, 404}
-        return {401}
+        return {401, 404} if policy == "operator" else {401}
+    if who in PERSONAL:
+        return _of_personal_token(route, who)
     return EXPECTED.get(policy, {}).get(who)
+
+
+PERSONAL = ("read token", "write token", "token of another scope")
+"""The owner's personal tokens, two of them for `heaps`."""
+
+
+def _of_personal_token(route: Route, who: str) -> set[int] | None:
+    """What a personal token gets: its policy names an API, and whether it must be one to write."""
+    access = route.access
+    if access.name in {"refresh", "operator"}:
+        return {401, 404}
+    if access.name == "anyone" or access.optional:
+        return None
+    if access.api is None or access.api != "heaps" or who == "token of another scope":
+        return {403} if Kind.ACCESS in access.kinds or access.name == "socket" else {401}
+    return {403} if access.writes and who == "read token" else None
 
 
 async def test_every_route_has_a_policy(world: World) -> None:

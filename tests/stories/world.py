@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 
 from auth.keys import decode_base58
+from auth.personal import SECRET_BYTES, mint, read_scopes
 from auth.principal import Role
 from server.adapter import Route
 from server.app import Server
@@ -74,6 +75,14 @@ async def token_for(world: World, person: Person, document: str) -> str:
     return str((await response.json())["token"])
 
 
+async def personal_token(world: World, person: Person, scope: str) -> str:
+    """A personal token, from the route that makes them."""
+    body = {"name": scope, "scopes": [scope]}
+    response = await world.web.post("/api/access-tokens", headers=person.bearer, json=body)
+    assert response.status == 201, await response.text()
+    return str((await response.json())["token"])
+
+
 async def signed_challenge(world: World, victim: Person) -> str:
     """A JWT with the victim's claims that the server was made to sign as a `server_challenge`."""
     header = {"alg": "EdDSA", "typ": "JWT", "kid": world.identity.keyring.signing.key_id}
@@ -108,6 +117,10 @@ async def populate(world: World) -> None:
             "disabled account": disabled.access,
             "document token": await token_for(world, owner, NAME),
             "token of another document": await token_for(world, other, "elsewhere"),
+            "read token": await personal_token(world, owner, "heaps:read"),
+            "write token": await personal_token(world, owner, "heaps:write"),
+            "token of another scope": await personal_token(world, owner, "ascently:write"),
+            "token never made": mint(read_scopes(["heaps:write"]), bytes(SECRET_BYTES)),
             "nonsense": "a.b.c",
             "signed challenge": await signed_challenge(world, owner),
         }.items()

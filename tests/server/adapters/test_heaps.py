@@ -36,6 +36,22 @@ def test_the_whole_auth_namespace_is_limited() -> None:
     assert {route.access.limit for route in auth} == {"auth"}
 
 
+LOGIN_ONLY = ("/api/access-tokens",)
+"""Where a path begins that no personal token opens: credentials, and who may do what."""
+
+
+def test_every_guarded_route_names_its_scope_or_wants_a_login() -> None:
+    """A personal token opens what its scope says; nothing is open or closed by oversight."""
+    wrong = [
+        f"{route.method} {route.path}"
+        for route in ADAPTER.routes
+        if route.access.name == "account"
+        and (route.access.api == "heaps") is route.path.startswith(LOGIN_ONLY)
+    ]
+
+    assert not wrong
+
+
 def test_bearer_routes_mirror_origins() -> None:
     """The API never looks at cookies, so any page may call it."""
     assert ADAPTER.cors is Cors.MIRROR

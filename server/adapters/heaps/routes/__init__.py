@@ -11,6 +11,7 @@ from server.adapters.heaps.routes import (
     login,
     search,
     sync,
+    tokens,
     trash,
 )
 
@@ -18,6 +19,7 @@ ROUTES: list[Route] = list(
     chain(
         instance.ROUTES,
         login.ROUTES,
+        tokens.ROUTES,
         sync.ROUTES,
         heaps.ROUTES,
         blocks.ROUTES,

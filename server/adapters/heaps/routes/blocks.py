@@ -5,10 +5,11 @@ from __future__ import annotations
 from aiohttp import web
 
 from auth.principal import Role
-from server.adapter import ACCOUNT, Routes
+from server.adapter import Routes
 from server.adapters.heaps import mapping_blocks as mapping
 from server.adapters.heaps import schema_blocks as schema
 from server.adapters.heaps.admission import block_of
+from server.adapters.heaps.policy import READ
 from server.catalogue import CATALOGUE
 from server.errors import Busy
 from server.http import read_body, reply
@@ -17,7 +18,7 @@ from server.workers import WorkerDied
 ROUTES = Routes(section="Blocks")
 
 
-@ROUTES.post("/api/block/{block_key}", access=ACCOUNT, body=schema.Fetch, reply=schema.Block)
+@ROUTES.post("/api/block/{block_key}", access=READ, body=schema.Fetch, reply=schema.Block)
 async def block(request: web.Request) -> web.Response:
     """One block with title, text, Markdown, JSON, relations, backlinks, apps and files."""
     body = await read_body(request, schema.Fetch)

@@ -10,10 +10,11 @@ from aiohttp import web
 from auth.principal import Role
 from crdt.ids import DocumentName, is_global_id, make_ulid
 from crdt.projection import entitle
-from server.adapter import ACCOUNT, ADMINISTRATOR, Routes, principal_of
+from server.adapter import ADMINISTRATOR, Routes, principal_of
 from server.adapters.heaps import mapping_heaps as mapping
 from server.adapters.heaps import schema_heaps as schema
 from server.adapters.heaps.admission import admit, named
+from server.adapters.heaps.policy import READ, WRITE
 from server.blocks import BLOCKS
 from server.catalogue import CATALOGUE
 from server.documents import DOCUMENTS
@@ -29,7 +30,7 @@ ROUTES = Routes(section="Heaps")
 @ROUTES.post(
     "/api/heaps",
     "/api/workspaces",
-    access=ACCOUNT,
+    access=READ,
     body=schema.ListHeaps,
     reply=list[schema.Heap],
 )
@@ -54,7 +55,7 @@ async def heaps(request: web.Request) -> web.Response:
 
 @ROUTES.post(
     "/api/heap",
-    access=ACCOUNT,
+    access=READ,
     body=schema.Contents,
     reply=schema.HeapContents,
     errors=(404,),
@@ -84,7 +85,7 @@ async def heap(request: web.Request) -> web.Response:
 
 @ROUTES.post(
     "/api/heap_count",
-    access=ACCOUNT,
+    access=READ,
     body=schema.Contents,
     reply=schema.HeapCount,
     errors=(404,),
@@ -101,7 +102,7 @@ async def heap_count(request: web.Request) -> web.Response:
 
 @ROUTES.post(
     "/api/heap/add",
-    access=ACCOUNT,
+    access=WRITE,
     body=schema.AddHeap,
     reply=schema.HeapAdded,
     errors={409: "The id belongs to another workspace, or the caller has too many."},
@@ -135,7 +136,7 @@ async def add(request: web.Request) -> web.Response:
     )
 
 
-@ROUTES.get("/api/heap/stats/{heap_id}", access=ACCOUNT, reply=schema.Stats)
+@ROUTES.get("/api/heap/stats/{heap_id}", access=READ, reply=schema.Stats)
 async def stats(request: web.Request) -> web.Response:
     """Blocks, files, bytes and members of a workspace."""
     scope = request.match_info["heap_id"]
@@ -147,7 +148,7 @@ async def stats(request: web.Request) -> web.Response:
 
 @ROUTES.delete(
     "/api/heap/{heap_id}",
-    access=ACCOUNT,
+    access=WRITE,
     reply=schema.HeapDeleted,
     errors={409: "An account's default workspace stays."},
 )

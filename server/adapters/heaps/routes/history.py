@@ -8,11 +8,12 @@ from __future__ import annotations
 from aiohttp import web
 
 from auth.principal import Role
-from server.adapter import ACCOUNT, Routes, principal_of
+from server.adapter import Routes, principal_of
 from server.adapters.heaps import mapping_blocks as mapping
 from server.adapters.heaps import schema_blocks as schema
 from server.adapters.heaps.admission import block_of
 from server.adapters.heaps.mapping_heaps import milliseconds
+from server.adapters.heaps.policy import READ, WRITE
 from server.adapters.heaps.versioning import At, Versioning
 from server.catalogue import CATALOGUE
 from server.documents import DOCUMENTS
@@ -28,7 +29,7 @@ UPDATES_BYTES_MAX = 8 << 20
 
 @ROUTES.post(
     "/api/block_updates/{block_key}",
-    access=ACCOUNT,
+    access=READ,
     body=schema.Updates,
     reply=schema.UpdatesReply,
 )
@@ -56,9 +57,7 @@ async def updates(request: web.Request) -> web.Response:
     )
 
 
-@ROUTES.post(
-    "/api/block_version/{block_key}", access=ACCOUNT, body=schema.Point, reply=schema.Version
-)
+@ROUTES.post("/api/block_version/{block_key}", access=READ, body=schema.Point, reply=schema.Version)
 async def version(request: web.Request) -> web.Response:
     """A block as it was after a stored edit, or at a time."""
     body = await read_body(request, schema.Point)
@@ -82,9 +81,7 @@ async def version(request: web.Request) -> web.Response:
     )
 
 
-@ROUTES.post(
-    "/api/block_diff/{block_key}", access=ACCOUNT, body=schema.Compare, reply=schema.Compared
-)
+@ROUTES.post("/api/block_diff/{block_key}", access=READ, body=schema.Compare, reply=schema.Compared)
 async def difference(request: web.Request) -> web.Response:
     """What came and went in title and text between two versions of a block."""
     body = await read_body(request, schema.Compare)
@@ -105,7 +102,7 @@ async def difference(request: web.Request) -> web.Response:
     )
 
 
-@ROUTES.get("/api/block_versions/{block_key}", access=ACCOUNT, reply=schema.NamedVersions)
+@ROUTES.get("/api/block_versions/{block_key}", access=READ, reply=schema.NamedVersions)
 async def named(request: web.Request) -> web.Response:
     """The versions of a block that have a name."""
     return await _named(request, await block_of(request, Role.VIEWER))
@@ -113,7 +110,7 @@ async def named(request: web.Request) -> web.Response:
 
 @ROUTES.post(
     "/api/block_versions/{block_key}",
-    access=ACCOUNT,
+    access=WRITE,
     body=schema.NameVersion,
     reply=schema.NamedVersions,
     errors={409: "No more versions of this block can be named."},
@@ -130,7 +127,7 @@ async def name(request: web.Request) -> web.Response:
 
 
 @ROUTES.delete(
-    "/api/block_versions/{block_key}/{sequence}", access=ACCOUNT, reply=schema.NamedVersions
+    "/api/block_versions/{block_key}/{sequence}", access=WRITE, reply=schema.NamedVersions
 )
 async def unname(request: web.Request) -> web.Response:
     """Take a version's name away."""
@@ -145,7 +142,7 @@ async def unname(request: web.Request) -> web.Response:
 
 @ROUTES.post(
     "/api/block_restore/{block_key}",
-    access=ACCOUNT,
+    access=WRITE,
     body=schema.Point,
     reply=schema.VersionRestored,
 )

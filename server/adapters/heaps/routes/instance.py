@@ -18,7 +18,7 @@ ROUTES = Routes(section="Instance")
 _RETRY = {"Retry-After": "2"}
 
 
-@ROUTES.get("/api", "/api/", access=OPTIONAL, reply=schema.Instance)
+@ROUTES.get("/api", "/api/", access=OPTIONAL.reading("heaps"), reply=schema.Instance)
 async def instance(request: web.Request) -> web.Response:
     """Name, key and mode of this server."""
     identity = request.app[IDENTITY]

@@ -6,8 +6,9 @@ from aiohttp import web
 
 from auth.errors import ApprovalRequired, Unauthorized
 from auth.keys import encode_base58
-from server.adapter import ACCOUNT, ANYONE, REFRESH, Routes, principal_of
+from server.adapter import ANYONE, REFRESH, Routes, principal_of
 from server.adapters.heaps import schema
+from server.adapters.heaps.policy import READ
 from server.hosts import HOSTS
 from server.http import read_body, reply
 from server.identify import bearer_of
@@ -97,7 +98,7 @@ async def refresh_token(request: web.Request) -> web.Response:
     return reply(schema.Renewed(success=True, access_token=pair.access, refresh_token=pair.refresh))
 
 
-@ROUTES.post("/api/me", access=ACCOUNT, body=None, reply=schema.Me)
+@ROUTES.post("/api/me", access=READ, body=None, reply=schema.Me)
 async def me(request: web.Request) -> web.Response:
     """The caller's account, workspaces, usage and limits."""
     identity, principal = request.app[IDENTITY], principal_of(request)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from aiohttp import web
 
 from auth.principal import Role
-from server.adapter import ACCOUNT, Routes
+from server.adapter import Routes
 from server.adapters.heaps import mapping_heaps as mapping
 from server.adapters.heaps import schema_heaps as schema
 from server.adapters.heaps.admission import admit, named
+from server.adapters.heaps.policy import READ
 from server.catalogue import CATALOGUE
 from server.http import read_body, reply
 
@@ -17,7 +18,7 @@ ROUTES = Routes(section="Search")
 
 @ROUTES.post(
     "/api/search",
-    access=ACCOUNT,
+    access=READ,
     body=schema.SearchBody,
     reply=schema.SearchReply,
     errors=(404,),

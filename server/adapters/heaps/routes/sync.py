@@ -10,9 +10,10 @@ from aiohttp import web
 
 from auth.errors import Forbidden
 from auth.principal import Principal, Role
-from server.adapter import ACCOUNT, Routes, principal_of
+from server.adapter import Routes, principal_of
 from server.adapters.heaps import mapping_sync as mapping
 from server.adapters.heaps import schema_sync as schema
+from server.adapters.heaps.policy import READ, WRITE
 from server.adapters.heaps.pulling import Pulling
 from server.adapters.heaps.pushing import Pushing
 from server.budget import BODIES
@@ -25,9 +26,7 @@ from server.rights import RIGHTS, is_fit
 ROUTES = Routes(section="Sync")
 
 
-@ROUTES.get(
-    "/api/sync/delta", access=ACCOUNT, query=schema.Since, reply=schema.Delta, errors=(403,)
-)
+@ROUTES.get("/api/sync/delta", access=READ, query=schema.Since, reply=schema.Delta, errors=(403,))
 async def delta(request: web.Request) -> web.Response:
     """Changed and deleted blocks of a workspace since a marker."""
     query = request.query
@@ -35,23 +34,21 @@ async def delta(request: web.Request) -> web.Response:
     return await _delta(request, scope, query.get("since"), query.get("limit"))
 
 
-@ROUTES.post("/api/sync/push", access=ACCOUNT, body=schema.Push, reply=schema.Pushed)
+@ROUTES.post("/api/sync/push", access=WRITE, body=schema.Push, reply=schema.Pushed)
 async def push(request: web.Request) -> web.Response:
     """Push updates of up to 1,000 blocks; each has its own result."""
     async with _blocks(request) as blocks:
         return reply(await Pushing(request.app, principal_of(request)).push(blocks))
 
 
-@ROUTES.post("/api/sync/pull", access=ACCOUNT, body=schema.Pull, reply=schema.Pulled)
+@ROUTES.post("/api/sync/pull", access=READ, body=schema.Pull, reply=schema.Pulled)
 async def pull(request: web.Request) -> web.Response:
     """What is missing of up to 1,000 blocks, or their full state, or that they are deleted."""
     async with _blocks(request) as blocks:
         return reply(await Pulling(request.app, principal_of(request)).pull(blocks))
 
 
-@ROUTES.post(
-    "/api/heap/changed_blocks", access=ACCOUNT, body=schema.ChangedBlocks, reply=schema.Delta
-)
+@ROUTES.post("/api/heap/changed_blocks", access=READ, body=schema.ChangedBlocks, reply=schema.Delta)
 async def changed_blocks(request: web.Request) -> web.Response:
     """The same feed as delta, asked for in a body."""
     body = await read_body(request, schema.ChangedBlocks)

@@ -7,10 +7,11 @@ from aiohttp import web
 from auth.principal import Role
 from crdt.errors import BadName
 from crdt.ids import DocumentName
-from server.adapter import ACCOUNT, Routes, principal_of
+from server.adapter import Routes, principal_of
 from server.adapters.heaps import mapping_heaps as mapping
 from server.adapters.heaps import schema_heaps as schema
 from server.adapters.heaps.admission import admit
+from server.adapters.heaps.policy import READ, WRITE
 from server.blocks import BLOCKS
 from server.catalogue import CATALOGUE
 from server.errors import BadBody, Busy
@@ -26,7 +27,7 @@ EMPTIED_MAX = 500
 _RESTORE_BYTES_MAX = 1 << 20
 
 
-@ROUTES.get("/api/trash/{heap_id}", access=ACCOUNT, query=schema.TrashPage, reply=schema.Trash)
+@ROUTES.get("/api/trash/{heap_id}", access=READ, query=schema.TrashPage, reply=schema.Trash)
 async def trash(request: web.Request) -> web.Response:
     """List the blocks in the trash of a workspace, last trashed first."""
     scope = request.match_info["heap_id"]
@@ -39,7 +40,7 @@ async def trash(request: web.Request) -> web.Response:
     return reply(mapping.trash(scope, page, total, limit))
 
 
-@ROUTES.delete("/api/trash/{heap_id}", access=ACCOUNT, reply=schema.TrashEmptied)
+@ROUTES.delete("/api/trash/{heap_id}", access=WRITE, reply=schema.TrashEmptied)
 async def empty(request: web.Request) -> web.Response:
     """Delete what is in the trash for good: content goes, and no device brings it back."""
     scope = request.match_info["heap_id"]
@@ -66,7 +67,7 @@ async def empty(request: web.Request) -> web.Response:
 
 
 @ROUTES.post(
-    "/api/trash/{heap_id}/restore", access=ACCOUNT, body=schema.Restore, reply=schema.Restored
+    "/api/trash/{heap_id}/restore", access=WRITE, body=schema.Restore, reply=schema.Restored
 )
 async def restore(request: web.Request) -> web.Response:
     """Take one or more blocks out of the trash; each has its own result."""
