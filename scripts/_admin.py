@@ -1,4 +1,4 @@
-"""scripts/admin: list accounts, and approve, disable, enable or crown them.
+"""scripts/admin: accounts and their personal access tokens, for the operator.
 
 Works on the database of the settings, whether the server runs or not; a running server takes a
 change in within two seconds.
@@ -9,19 +9,28 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from auth.errors import BadCredential
+from auth.personal import PREFIXES, read_scopes
+from server.personal import make_token
+from server.settings import Settings
+from storage.access_tokens import AccessToken, AccessTokens
 from storage.accounts import Account, Accounts
 from storage.cluster import SUPERUSER, choose_owner, socket_folder
 from storage.errors import StorageError
 from storage.migrate import migrate
-from storage.pool import close_pool, open_pool
+from storage.pool import Pool, close_pool, open_pool
 from storage.postgres import Embedded
 
-STATES = ("pending", "active", "disabled")
+DAY_S = 86_400.0
+TOKENS_MAX = Settings.access_tokens_per_account_max
+STATES = ("pending", "active", "disabled", "refused")
 
 
 def main() -> None:
@@ -29,26 +38,71 @@ def main() -> None:
     options = _parser().parse_args()
     try:
         asyncio.run(_run(options))
-    except (StorageError, OSError) as error:
+    except (StorageError, BadCredential, OSError) as error:
         sys.exit(f"scripts/admin: {error}")
 
 
 async def _run(options: argparse.Namespace) -> None:
-    async with _accounts(options) as accounts:
+    async with _database(options) as pool:
         if options.what == "accounts":
-            await _show(accounts, options)
-        elif not await _change(accounts, options.what, options.account):
+            await _show(Accounts(pool), options)
+        elif options.what == "token":
+            await _tokens(pool, options)
+        elif not await _change(Accounts(pool), options.what, options.account):
             sys.exit(f"scripts/admin: {options.account} is no account for which that can be done")
 
 
 async def _change(accounts: Accounts, what: str, account: str) -> bool:
-    if what == "approve":
-        return await accounts.approve(account)
-    if what == "disable":
-        return await accounts.disable(account)
-    if what == "enable":
-        return await accounts.enable(account)
-    return await accounts.set_admin(account, is_admin=what == "crown")
+    if what in {"crown", "uncrown"}:
+        return await accounts.set_admin(account, is_admin=what == "crown")
+    change: Callable[[str], Awaitable[bool]] = getattr(accounts, what)
+    return await change(account)
+
+
+async def _tokens(pool: Pool, options: argparse.Namespace) -> None:
+    tokens = AccessTokens(pool)
+    if options.how == "list":
+        for token in await tokens.listed(options.account):
+            print(_token_line(token, as_json=options.json))
+    elif options.how == "revoke":
+        owner = await tokens.owner(options.token)
+        if owner is None or not await tokens.revoke(owner, options.token):
+            sys.exit(f"scripts/admin: there is no token {options.token}")
+    else:
+        made = await make_token(
+            tokens,
+            account=options.account,
+            name=options.name,
+            scopes=read_scopes(options.scope),
+            now=time.time(),
+            lifetime_s=None if options.days is None else options.days * DAY_S,
+            most=TOKENS_MAX,
+        )
+        if made is None:
+            sys.exit(f"scripts/admin: {options.account} is no active account, or has too many")
+        print(made[1])
+
+
+def _token_line(token: AccessToken, *, as_json: bool) -> str:
+    facts = {
+        "id": token.id,
+        "name": token.name,
+        "prefix": token.prefix,
+        "scopes": token.scopes,
+        "created_at": _time(token.created_at),
+        "expires_at": _time(token.expires_at),
+        "last_used_at": _time(token.used_at),
+    }
+    if as_json:
+        return json.dumps(facts)
+    return (
+        f"{token.id}  {' '.join(token.scopes):24}  ends {facts['expires_at'] or 'never':25}"
+        f"  used {facts['last_used_at'] or 'never':25}  {token.name}"
+    )
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 async def _show(accounts: Accounts, options: argparse.Namespace) -> None:
@@ -78,11 +132,11 @@ def _line(account: Account, *, as_json: bool) -> str:
 
 
 @asynccontextmanager
-async def _accounts(options: argparse.Namespace) -> AsyncIterator[Accounts]:
-    """The accounts of the database: a given one, a running server's, or one started for this."""
+async def _database(options: argparse.Namespace) -> AsyncIterator[Pool]:
+    """The database: a given one, a running server's, or one started for this."""
     if options.database_url:
-        async with _opened(options.database_url) as accounts:
-            yield accounts
+        async with _opened(options.database_url) as pool:
+            yield pool
         return
     data = Path(options.data)
     if not (data / "postgres").exists():
@@ -92,12 +146,12 @@ async def _accounts(options: argparse.Namespace) -> AsyncIterator[Accounts]:
         await embedded.start()
     except StorageError:
         # A server runs on it: its database is reached the way it reaches it.
-        async with _opened(_dsn_of_running(data)) as accounts:
-            yield accounts
+        async with _opened(_dsn_of_running(data)) as pool:
+            yield pool
         return
     try:
-        async with _opened(embedded.dsn) as accounts:
-            yield accounts
+        async with _opened(embedded.dsn) as pool:
+            yield pool
     finally:
         await embedded.stop()
 
@@ -110,11 +164,11 @@ def _dsn_of_running(data: Path) -> str:
 
 
 @asynccontextmanager
-async def _opened(dsn: str) -> AsyncIterator[Accounts]:
+async def _opened(dsn: str) -> AsyncIterator[Pool]:
     pool = await open_pool(dsn, connections_max=1)
     try:
         await migrate(pool)
-        yield Accounts(pool)
+        yield pool
     finally:
         await close_pool(pool)
 
@@ -134,13 +188,33 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
     for word, does in (
         ("approve", "let a pending account in"),
+        ("refuse", "do not let a pending account in"),
         ("disable", "close an account; its sessions end within two seconds"),
         ("enable", "open a closed account again"),
         ("crown", "make an account an administrator"),
         ("uncrown", "make it an ordinary account again"),
     ):
         words.add_parser(word, help=does).add_argument("account", help="its id")
+    _token_words(words.add_parser("token", help="personal access tokens of an account"))
     return parser
+
+
+def _token_words(parser: argparse.ArgumentParser) -> None:
+    hows = parser.add_subparsers(dest="how", required=True)
+    make = hows.add_parser("make", help="make one and print it; it is shown this once")
+    make.add_argument("account", help="whose it is")
+    make.add_argument("--name", default="made by the operator", help="what it is for (%(default)s)")
+    make.add_argument(
+        "--scope",
+        action="append",
+        required=True,
+        help=f"an API and what it may do there, such as heaps:read; of {', '.join(PREFIXES)}",
+    )
+    make.add_argument("--days", type=float, help="how long it is good; else until it is revoked")
+    listing = hows.add_parser("list", help="an account's tokens, without their secrets")
+    listing.add_argument("account", help="whose they are")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    hows.add_parser("revoke", help="end one").add_argument("token", help="its id")
 
 
 if __name__ == "__main__":

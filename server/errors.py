@@ -136,6 +136,8 @@ TABLE: dict[type[BaseException], Rule] = {
     crdt.DocumentBroken: (503, "unavailable", 5),
     storage.Unavailable: (503, "unavailable", 2),
     storage.LogBroken: (503, "document_unavailable", 60),
+    storage.LastAdministrator: (409, "last_administrator", None),
+    storage.LastOwner: (409, "last_owner", None),
     storage.UnknownDocument: (404, "not_found", None),
     # The same answer as for what is not there: a foreign document must not be found by its name.
     storage.NameTaken: (404, "not_found", None),

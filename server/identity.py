@@ -29,6 +29,7 @@ from server.watch import Watch
 from storage.access_tokens import AccessTokens
 from storage.accounts import Accounts
 from storage.credentials import Credentials
+from storage.devices import Devices
 from storage.documents import Documents
 from storage.errors import StorageError
 from storage.grants import Grants
@@ -56,6 +57,7 @@ class Identity:
         self.keyring: Keyring = open_keyring(settings)
         self.hosts = Hosts(settings)
         self.accounts = Accounts(pool)
+        self.devices = Devices(pool)
         self.credentials = Credentials(pool)
         self.personal = AccessTokens(pool)
         self.grants = Grants(pool)

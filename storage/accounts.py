@@ -1,4 +1,4 @@
-"""Accounts and their keys: find, register, approve, disable.
+"""Accounts: find, register, approve, disable.
 
 Every change that may take a right away moves `accounts.auth_version` in the same transaction; the
 nodes poll it, so that the change holds everywhere within two seconds.
@@ -12,7 +12,7 @@ import msgspec
 
 from auth.errors import RegistrationFull
 from auth.registration import Admission
-from storage.errors import reaching
+from storage.errors import LastAdministrator, reaching
 from storage.pool import Connection, Pool, transaction
 
 EMAIL_LETTERS_MAX = 320
@@ -23,7 +23,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     state: str
-    """pending, active or disabled."""
+    """pending, active, disabled or refused."""
     is_admin: bool
     email_hint: str
     default_workspace: str
@@ -48,15 +48,6 @@ class Newcomer(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     key: bytes
     email_hint: str = ""
-
-
-class Key(msgspec.Struct, frozen=True):
-    """One device of an account."""
-
-    key: bytes
-    device: str
-    label: str
-    created_at: datetime
 
 
 # Whoever changes an account and its logins takes the account's row first, so that no two of us
@@ -91,11 +82,20 @@ _HAS_ADMINISTRATOR = "SELECT EXISTS (SELECT FROM accounts WHERE is_admin)"
 _FIND = (
     "SELECT k.device, a.* FROM account_keys k JOIN accounts a ON a.id = k.account WHERE key = $1"
 )
-_LISTED = "SELECT * FROM accounts WHERE state = $1 AND id > $2 ORDER BY id LIMIT $3"
-
+_LISTED = """
+SELECT * FROM accounts WHERE ($1::text IS NULL OR state = $1) AND id > $2 ORDER BY id LIMIT $3
+"""
 _APPROVE = """
 UPDATE accounts SET state = 'active', auth_version = auth_version + 1
+WHERE id = $1 AND state IN ('pending', 'refused')
+"""
+_REFUSE = """
+UPDATE accounts SET state = 'refused', auth_version = auth_version + 1
 WHERE id = $1 AND state = 'pending'
+"""
+_IS_LAST = """
+SELECT EXISTS (SELECT FROM accounts WHERE id = $1 AND is_admin AND state = 'active')
+   AND NOT EXISTS (SELECT FROM accounts WHERE id <> $1 AND is_admin AND state = 'active')
 """
 _CROWN = """
 UPDATE accounts SET state = 'active', is_admin = true, auth_version = auth_version + 1
@@ -111,20 +111,6 @@ UPDATE accounts SET state = 'disabled', documents_since = now(), auth_version = 
 WHERE id = $1
 """
 _SET_ADMIN = "UPDATE accounts SET is_admin = $2, auth_version = auth_version + 1 WHERE id = $1"
-
-_ADD_KEY = """
-INSERT INTO account_keys (key, account, device, label) SELECT $1, $2, $3, $4
-WHERE (SELECT count(*) FROM account_keys WHERE account = $2) < $5
-ON CONFLICT (key) DO NOTHING
-"""
-_REMOVE_KEY = """
-DELETE FROM account_keys WHERE account = $1 AND device = $2
-AND (SELECT count(*) FROM account_keys WHERE account = $1) > 1
-"""
-_KEYS = """
-SELECT key, device, label, created_at FROM account_keys WHERE account = $1
-ORDER BY created_at, device
-"""
 
 
 class Accounts:
@@ -175,15 +161,21 @@ class Accounts:
         with reaching():
             return bool(await self._pool.fetchval(_HAS_ADMINISTRATOR))
 
-    async def listed(self, state: str, *, after: str = "", limit: int = 100) -> list[Account]:
-        """Accounts in one state, in the order of their ids, from the one behind `after` on."""
+    async def listed(
+        self, state: str | None, *, after: str = "", limit: int = 100
+    ) -> list[Account]:
+        """Accounts, all or in one state, by their ids, from the one behind `after` on."""
         with reaching():
             rows = await self._pool.fetch(_LISTED, state, after, limit)
         return [_account(row) for row in rows]
 
     async def approve(self, account: str) -> bool:
-        """Let a pending account in; False when there is none of that id."""
+        """Let a pending or refused account in; False when there is none of that id."""
         return await self._changes(_APPROVE, account)
+
+    async def refuse(self, account: str) -> bool:
+        """Do not let a pending account in; False when there is none of that id."""
+        return await self._changes(_REFUSE, account)
 
     async def crown(self, account: str) -> Account | None:
         """Make an account the first administrator; None when there is one already."""
@@ -198,45 +190,38 @@ class Accounts:
         return await self._changes(_ENABLE, account)
 
     async def set_admin(self, account: str, *, is_admin: bool) -> bool:
-        """Make or unmake an administrator."""
-        return await self._changes(_SET_ADMIN, account, is_admin)
-
-    async def disable(self, account: str) -> bool:
-        """Close an account, pending or active: all its logins and tokens end for good."""
+        """Make or unmake an administrator. Raises LastAdministrator rather than unmake that."""
         with reaching():
             async with transaction(self._pool) as connection:
+                if not is_admin:
+                    await _spare_the_last(connection, account)
+                done = await connection.execute(_SET_ADMIN, account, is_admin)
+        return bool(done != "UPDATE 0")
+
+    async def disable(self, account: str) -> bool:
+        """Close an account, pending or active: all its logins and tokens end for good.
+
+        Raises LastAdministrator where nobody would be left to open it again.
+        """
+        with reaching():
+            async with transaction(self._pool) as connection:
+                await _spare_the_last(connection, account)
                 done = await connection.execute(_DISABLE, account)
                 await connection.execute("DELETE FROM refresh_families WHERE account = $1", account)
                 await connection.execute("DELETE FROM access_tokens WHERE account = $1", account)
         return done != "UPDATE 0"
 
-    async def add_key(self, account: str, key: bytes, device: str, label: str, most: int) -> bool:
-        """Give an account one more key; False when the key is taken or there are `most` already."""
-        with reaching():
-            async with transaction(self._pool) as connection:
-                await connection.fetch(LOCK, account)
-                done = await connection.execute(_ADD_KEY, key, account, device, label, most)
-        return done == "INSERT 0 1"
-
-    async def remove_key(self, account: str, device: str) -> bool:
-        """Take a key away, and every login that was made with it; never the last key."""
-        with reaching():
-            async with transaction(self._pool) as connection:
-                await connection.fetch(LOCK, account)
-                done = await connection.execute(_REMOVE_KEY, account, device)
-                await connection.execute(BUMP, account)
-        return done != "DELETE 0"
-
-    async def keys(self, account: str) -> list[Key]:
-        """The devices of an account, oldest first."""
-        with reaching():
-            rows = await self._pool.fetch(_KEYS, account)
-        return [Key(*row) for row in rows]
-
     async def _changes(self, sql: str, *arguments: object) -> bool:
         with reaching():
             done = await self._pool.execute(sql, *arguments)
         return done != "UPDATE 0"
+
+
+async def _spare_the_last(connection: Connection, account: str) -> None:
+    # Under the lock, so that two administrators do not close each other's accounts at once.
+    await connection.fetch("SELECT FROM administration FOR UPDATE")
+    if await connection.fetchval(_IS_LAST, account):
+        raise LastAdministrator
 
 
 async def _register(

@@ -101,7 +101,8 @@ DELETE FROM revoked_document_tokens WHERE id IN (
 _SWEEP_PENDING = """
 WITH gone AS (
     DELETE FROM accounts WHERE id IN (
-        SELECT id FROM accounts WHERE state = 'pending' AND created_at < to_timestamp($1) LIMIT $2
+        SELECT id FROM accounts WHERE state IN ('pending', 'refused')
+        AND created_at < to_timestamp($1) LIMIT $2
     ) RETURNING default_workspace
 )
 SELECT default_workspace FROM gone

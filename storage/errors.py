@@ -5,6 +5,8 @@
       LogBroken       stored rows of a document are missing or contradict each other
       UnknownDocument no document has this id
       NameTaken       a global id is in use in another scope, or was and is gone for good
+      LastAdministrator  nobody would be left to administer the server
+      LastOwner       a workspace would be left without an owner
       StoreUnavailable  the place of the blobs cannot be reached or takes nothing now
       UnknownBlob     no bytes are kept under this hash
       HashMismatch    bytes are not those that were announced
@@ -62,6 +64,20 @@ class NameTaken(StorageError):
     def __init__(self, name: str) -> None:
         super().__init__("the global id is taken")
         self.name = name
+
+
+class LastAdministrator(StorageError):
+    """The account is the only administrator that is there; another one has to be made first."""
+
+    def __init__(self) -> None:
+        super().__init__("this is the last administrator; make another one first")
+
+
+class LastOwner(StorageError):
+    """The member is the only owner of a workspace; another one has to be made first."""
+
+    def __init__(self) -> None:
+        super().__init__("this is the last owner of the workspace; make another one first")
 
 
 class StoreUnavailable(StorageError):

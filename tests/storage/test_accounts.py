@@ -9,7 +9,7 @@ from auth.principal import Role
 from auth.registration import Admission, Mode, admit
 from storage.accounts import EMAIL_LETTERS_MAX, Accounts
 from storage.credentials import Credentials
-from storage.errors import Unavailable
+from storage.errors import LastAdministrator, Unavailable
 from storage.grants import Grants
 from storage.pool import Pool, open_pool
 from tests.storage.people import MONTH, NOW, active, join, log_in, newcomer, pending
@@ -174,45 +174,44 @@ async def test_disabling_ends_every_login(pool: Pool) -> None:
     assert not await accounts.disable("nobody")
 
 
-async def test_an_account_has_several_keys(pool: Pool) -> None:
-    """A second device logs in to the same account; a key belongs to one account only."""
-    accounts = Accounts(pool)
-    account, device = await join(pool)
-    other, _ = await join(pool)
-
-    assert await accounts.add_key(account.id, b"2" * 32, "second", "phone", most=5)
-    assert not await accounts.add_key(other.id, b"2" * 32, "third", "", most=5)
-    login = await accounts.login(b"2" * 32, b"c" * 32, NOW)
-    assert login.account is not None
-    assert (login.account.id, login.device) == (account.id, "second")
-    assert [key.device for key in await accounts.keys(account.id)] == [device, "second"]
-
-
-async def test_keys_are_bounded_under_concurrency(pool: Pool) -> None:
-    """Of ten keys added at once to an account that may have four, three are taken."""
-    accounts = Accounts(pool)
-    account, _ = await join(pool)
-    added = await asyncio.gather(
-        *(accounts.add_key(account.id, bytes([n]) * 32, f"d{n}", "", most=4) for n in range(10))
-    )
-
-    assert sum(added) == 3
-
-
-async def test_removing_a_key_ends_its_logins_and_never_takes_the_last(pool: Pool) -> None:
-    """Of two devices that remove each other at once, one stays."""
+async def test_a_refused_account_stays_refused(pool: Pool) -> None:
+    """Its key finds it, it can still be approved, and it goes with those that wait too long."""
     accounts, credentials = Accounts(pool), Credentials(pool)
-    account, device = await join(pool)
-    await accounts.add_key(account.id, b"2" * 32, "second", "", most=5)
-    token = await log_in(pool, account, device)
-    removed = await asyncio.gather(
-        accounts.remove_key(account.id, device), accounts.remove_key(account.id, "second")
-    )
+    first, _ = await accounts.register(newcomer(7001), pending, pending_max=10)
+    second, _ = await accounts.register(newcomer(7002), pending, pending_max=10)
 
-    assert sorted(removed) == [False, True]
-    standing = await credentials.standing_of_login(account.id, token.family)
-    assert standing is not None
-    assert standing.is_live is not removed[0]
+    assert await accounts.refuse(first.id)
+    assert await accounts.refuse(second.id)
+    assert not await accounts.refuse(first.id)
+    login = await accounts.login((7001).to_bytes(32), b"r" * 32, NOW)
+    assert login.account is not None
+    assert login.account.state == "refused"
+    assert [account.id for account in await accounts.listed("refused")] == [first.id, second.id]
+    assert await accounts.approve(first.id)
+    assert not await accounts.refuse(first.id)
+    created_at = second.created_at.timestamp()
+    await credentials.sweep(created_at + 61, pending_s=60)
+    assert await accounts.get(first.id) is not None
+    assert await accounts.get(second.id) is None
+
+
+async def test_the_last_administrator_stays(pool: Pool) -> None:
+    """Of two who close each other's accounts at once, one is left; he cannot step down."""
+    accounts = Accounts(pool)
+    (first, _), (second, _), (third, _) = [await join(pool) for _ in range(3)]
+    for account in (first, second):
+        await accounts.set_admin(account.id, is_admin=True)
+    outcomes = await asyncio.gather(
+        accounts.disable(first.id), accounts.disable(second.id), return_exceptions=True
+    )
+    left = first if isinstance(outcomes[0], LastAdministrator) else second
+
+    assert sorted(map(str, outcomes)) == ["True", str(LastAdministrator())]
+    with pytest.raises(LastAdministrator):
+        await accounts.set_admin(left.id, is_admin=False)
+    assert await accounts.disable(third.id)
+    assert await accounts.enable(second.id if left is first else first.id)
+    assert await accounts.set_admin(left.id, is_admin=False)
 
 
 async def test_making_an_administrator_moves_the_version(pool: Pool) -> None:

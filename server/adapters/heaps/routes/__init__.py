@@ -4,6 +4,7 @@ from itertools import chain
 
 from server.adapter import Route
 from server.adapters.heaps.routes import (
+    accounts,
     blocks,
     heaps,
     history,
@@ -26,6 +27,7 @@ ROUTES: list[Route] = list(
         history.ROUTES,
         trash.ROUTES,
         search.ROUTES,
+        accounts.ROUTES,
     )
 )
 """All routes in the order of the page."""

@@ -105,7 +105,7 @@ async def me(request: web.Request) -> web.Response:
     account = await identity.accounts.get(principal.account)
     if account is None:
         raise Unauthorized("token_revoked")
-    keys = await identity.accounts.keys(account.id)
+    keys = await identity.devices.of(account.id)
     listed_max = identity.settings.workspaces_listed_max
     workspaces = await identity.grants.workspaces(account.id, listed_max)
     usage = await identity.grants.usage(account.id)

@@ -406,6 +406,7 @@ async def test_a_disabled_account_is_out_within_two_seconds(
     client: Client, identity: Identity
 ) -> None:
     """Access, refresh and a new login are refused."""
+    await Person().log_in(client)  # The administrator, who stays.
     person = await Person().log_in(client)
     assert await person.me(client) == 200
     await identity.accounts.disable(person.account)
