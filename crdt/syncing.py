@@ -119,13 +119,16 @@ class Syncs:
         """A session that fell behind can take frames again."""
         if session.behind is None or session.left:
             return []
+        self._drained_early[session] = None  # Its difference may break the document: see `resume`.
         if not self._room.is_live:
-            self._drained_early[session] = None
             return []
         if session.greets and not self._room.ledger.settled:
-            self._room.ledger.owe(session, None, next_batch=False)  # as in `_step1`
-            return []
-        return self._bring_up(session)
+            self._room.ledger.owe(session, None, next_batch=False)  # as in `step1`
+            effects: list[Effect] = []
+        else:
+            effects = self._bring_up(session)
+        del self._drained_early[session]
+        return effects
 
     def _bring_up(self, session: Session) -> list[Effect]:
         """One difference stands for all that was not queued; readers at one vector share it."""

@@ -43,7 +43,6 @@ TESTED_ELSEWHERE = {
     "crdt/breakage.py": "tests/crdt/test_room.py",
     "crdt/effects.py": "tests/crdt/test_room.py",
     "crdt/gaps.py": "tests/crdt/test_patience.py",
-    "crdt/syncing.py": "tests/crdt/test_room.py",
     "crdt/turn.py": "tests/crdt/test_room.py",
     "server/realtime/codes.py": "tests/server/realtime/test_connection.py",
     "server/__main__.py": "tests/stories/test_serve.py",
