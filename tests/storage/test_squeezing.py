@@ -1,10 +1,14 @@
 """The pure work of compaction."""
 
+from typing import Any
+
+import pycrdt
 import pytest
 
 from crdt.document import Document
 from crdt.errors import DocumentBroken
 from storage.squeezing import Squeezed, merge_pieces, rebuild_without_bad, squeeze
+from tests.crdt.samples import insert
 from tests.storage.papers import BREAKS, drawing, text_of, typing
 
 
@@ -16,6 +20,32 @@ def test_a_snapshot_stands_for_its_rows() -> None:
     assert squeezed.pending == squeezed.bad == []
     assert text_of([squeezed.data]) == "abc"
     assert squeezed.state_vector == Document.rebuild([squeezed.data]).state_vector()
+
+
+def test_plain_objects_do_not_stand_in_the_way() -> None:
+    """Pycrdt writes their keys in another order each time; the document is the same."""
+    document: pycrdt.Doc[Any] = pycrdt.Doc(client_id=5)
+    rows: list[bytes] = []
+    document.observe(lambda event: rows.append(event.update))
+    keys = document.get("keys", type=pycrdt.Map)
+    keys["rect"] = {letter: {"x": 1, "y": 2, letter: 3} for letter in "abcdef"}
+    keys["list"] = [{"left": 1, "right": 2}]
+    text = document.get("text", type=pycrdt.Text)
+    text += "ab"
+    text.insert_embed(1, {"src": "x", "alt": "y"}, {"link": {"href": "x", "title": "y"}})
+
+    found = [squeeze(None, list(enumerate(rows, 1))) for _ in range(20)]
+
+    assert all(isinstance(one, Squeezed) for one in found), found
+    merged = [merge_pieces(rows, [(0, 2)]) for _ in range(20)]
+    assert not [one for one in merged if isinstance(one, str)]
+
+
+def test_many_writers_do_not_stand_in_the_way() -> None:
+    """Pycrdt writes the clients of a state vector in another order each time."""
+    rows = [insert(client, 0, "x") for client in range(100, 140)]
+
+    assert isinstance(squeeze(None, list(enumerate(rows, 1))), Squeezed)
 
 
 def test_a_row_that_waits_stays_a_row() -> None:
