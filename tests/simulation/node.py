@@ -248,6 +248,8 @@ class Node:
         self.world = world
         self.rooms: dict[str, LiveRoom] = {}
         self.jobs: list[Job] = []
+        self.over: list[LiveRoom] = []
+        """Rooms that ended in the middle of a turn: the rest of it is still to be turned away."""
 
     # -- rooms --------------------------------------------------------------------------
 
@@ -285,6 +287,7 @@ class Node:
         if self.rooms.get(live.document) is live:
             del self.rooms[live.document]
         self.jobs = [job for job in self.jobs if job.live is not live]
+        self.over.append(live)
 
     def give_up(self, live: LiveRoom) -> None:
         """The document cannot be loaded: everybody in the room is told, nothing is written."""
@@ -304,7 +307,8 @@ class Node:
 
     def turn(self) -> None:
         """One turn of the event loop is over."""
-        for live in list(self.rooms.values()):
+        over, self.over = self.over, []
+        for live in [*over, *self.rooms.values()]:
             live.turn()
 
     def tick(self) -> None:

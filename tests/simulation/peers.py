@@ -57,6 +57,8 @@ class Peer:
         """It never had the right to write."""
         self.estranged = False
         """Something it made was refused: its document is its own from now on."""
+        self.lenders: set[Peer] = set()
+        """Who handed it what the server may know from them, and only from them."""
         self.unsynced = 0
         """As Hocuspocus providers count: 1 for the handshake and 1 for each update."""
         self.refused = 0
@@ -113,6 +115,12 @@ class Peer:
     def hand_over(self, other: Peer) -> None:
         """Two tabs of one browser share their document past the server."""
         other.replica.apply(self.replica.diff(other.replica.vector()))
+        other.lenders |= {self, *self.lenders}
+
+    @property
+    def borrowed_in_vain(self) -> bool:
+        """It was handed what its author never brought to the server: nobody else will."""
+        return any(lender.estranged or not lender.alive for lender in self.lenders)
 
     # -- the connection -----------------------------------------------------------------
 

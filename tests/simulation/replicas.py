@@ -14,6 +14,7 @@ import pycrdt
 
 from crdt.document import Document
 from crdt.errors import OutOfOrder
+from crdt.merging import difference, waits
 
 TOKEN = re.compile(r"<\d+>")
 FIRST = "<0>"
@@ -49,6 +50,9 @@ class PlainReplica:
 
     def __init__(self, client_id: int) -> None:
         self._doc: pycrdt.Doc[Any] = pycrdt.Doc(client_id=client_id)
+        self._late: list[bytes] = []
+        self.kept_back = False
+        """It showed all it has while something waited in it."""
 
     def vector(self) -> bytes:
         """The state vector."""
@@ -56,11 +60,19 @@ class PlainReplica:
 
     def diff(self, vector: bytes) -> bytes:
         """What a replica at `vector` is missing."""
+        self._late = [update for update in self._late if self._waits(update)]
+        self.kept_back |= bool(self._late)
         return self._doc.get_update(vector)
 
     def apply(self, update: bytes) -> None:
         """Take in what came from the server."""
         self._doc.apply_update(update)
+        if self._waits(update):
+            self._late.append(update)
+
+    def _waits(self, update: bytes) -> bool:
+        state = self.vector()
+        return waits(difference(update, state), state)
 
     def edit(self, change: Change) -> bytes | None:
         """Change something; answers the update that says so."""

@@ -94,12 +94,12 @@ class Log:
         known = ready.part is None or self.truth.contains(ready.part)
         return known and self.truth._pendings.cover(ready)
 
-    def compact(self, boundary: int) -> bool:
-        """Put a snapshot in the place of the rows up to `boundary` that do not wait, if it may."""
+    def compact(self, boundary: int) -> str:
+        """Put a snapshot in the place of the rows up to `boundary` that do not wait; or why not."""
         covered = [(number, data) for number, data in self.rows.items() if number <= boundary]
         found = squeeze(self.snapshot, covered)
         if not isinstance(found, Squeezed):
-            return False
+            return found
         assert not found.bad, found.bad
         packed = found.encoding == PACKED
         self.snapshot = zlib.decompress(found.data) if packed else found.data
@@ -109,7 +109,7 @@ class Log:
             for number, data in self.rows.items()
             if number > boundary or number in found.pending
         }
-        return True
+        return ""
 
 
 class Store:

@@ -59,7 +59,7 @@ BOOSTS: dict[type[Room], dict[str, float]] = {
         "newcomer": 2.0,
     },
     broken_rooms.LeavesGhosts: {"block": 0.0, "say": 20.0, "leave": 3.0, "newcomer": 3.0},
-    broken_rooms.ForgetsWhatWasStoredMeanwhile: {"doom": 2.0},
+    broken_rooms.ForgetsWhatWasStoredMeanwhile: {"doom": 5.0, "job": 3.0},
     broken_rooms.ForgetsInFlight: {"doom": 5.0},
     broken_rooms.TakesAnything: {"write": 60.0},
 }

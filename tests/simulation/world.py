@@ -13,6 +13,7 @@ from typing import Any
 
 import pycrdt
 
+from crdt.document import decode_state_vector
 from crdt.room import Room
 from tests.simulation import chances
 from tests.simulation.checks import Broken, Promises
@@ -109,13 +110,24 @@ class World:
         if not self.plan.weights["block"]:
             self.promises.no_ghosts()  # Slow readers may miss who left, and forget it in time.
         for peer in self.peers:
-            if peer.refused and not peer.estranged:
-                peer.disconnect(self.rng)
+            if (peer.refused or self._holds_alone(peer)) and not peer.estranged:
+                peer.disconnect(self.rng)  # It comes back, and shows all it has.
         for _ in range(6):
             self.now += 8.0
             for peer in self.peers:
                 peer.tick(self.now)
             self._come_to_rest()
+
+    def _holds_alone(self, peer: Peer) -> bool:
+        """Whether a peer may have what nobody else will bring, and nobody had a reason to ask."""
+        if isinstance(peer.replica, PlainReplica):
+            return peer.replica.kept_back
+        if not peer.borrowed_in_vain:
+            return False
+        known = decode_state_vector(self.store.log(peer.document).truth.state_vector())
+        own = decode_state_vector(peer.replica.vector())
+        client = peer.presence.client_id
+        return known.get(client, 0) >= own.get(client, 0)
 
     def _come_to_rest(self) -> None:
         for _ in range(ROUNDS_MAX):
