@@ -29,6 +29,26 @@ BATCHES = {
     "deletions only": ([delete(5, 0, 1), delete(5, 0, 1)], False),
     "not ASCII": ([insert(5, 0, "ü🙂"), insert(5, 3, "x", origin=2)], False),
     "not ASCII, a part": ([insert(5, 0, "ü🙂"), insert(5, 2, "x", origin=1)], True),
+    "numbers in a longer form": ([AB, b"\1\1\x85\0\1\x84\5\0\1b\0"], True),
+    "letters in a longer form": (
+        [insert(5, 1, "b", origin=0), b"\1\1\5\x81\0\x84\5\0\1b\0"],
+        True,
+    ),
+    "clocks of two bytes": (
+        [insert(5, clock, "x", origin=clock - 1) for clock in range(120, 140)],
+        False,
+    ),
+    "words": ([insert(5, 10 * n, "ten letter", origin=10 * n - 1) for n in range(1, 30)], False),
+    "words, one twice": (
+        [insert(5, 10 * n, "ten letter", origin=10 * n - 1) for n in (1, 2, 3, 2)],
+        True,
+    ),
+    "words that overlap by a letter": (
+        [insert(5, 9 * n, "ten letter", origin=9 * n - 1) for n in (1, 2, 3)],
+        True,
+    ),
+    "letters among deletions": ([C, delete(5, 0, 1), D, delete(5, 0, 2)], False),
+    "a letter twice among deletions": ([C, delete(5, 0, 1), D, C], True),
     "merged of several clients": ([merge([AB, insert(6, 0, "x")]), insert(6, 0, "x")], True),
 }
 
