@@ -32,6 +32,7 @@ from crdt.merging import (
 from crdt.outline import covers, outline
 from crdt.patience import PatientReplica
 from crdt.pending import NEWS_BYTES, TURN_BYTES
+from crdt.sameness import same_updates, same_vectors
 
 __all__ = [
     "CLIENT_ID",
@@ -231,6 +232,15 @@ class Document:
     def encode(self) -> bytes:
         """The whole document as one update, with all that waits here."""
         return self.diff(EMPTY_STATE)
+
+    def same(self, other: "Document") -> bool:
+        """Whether two documents have integrated the same and wait for the same."""
+        return (
+            same_vectors(self.state_vector(), other.state_vector())
+            and same_updates(self._replica.known(), other._replica.known())
+            and all(map(other.contains, self.pending()))
+            and all(map(self.contains, other.pending()))
+        )
 
     def look(self, ask: Callable[["pycrdt.Doc[Any]"], T]) -> T:
         """What `ask` finds in the document; it must not write. Its errors pass."""

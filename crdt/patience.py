@@ -81,6 +81,10 @@ class PatientReplica:
             # What waits contradicts what is known: it is hostile, and nobody may miss the rest.
             return known
 
+    def known(self) -> bytes:
+        """All that is integrated, as one update: without what waits."""
+        return self._replica.diff(EMPTY_STATE)
+
     def edit(self, change: Callable[["pycrdt.Doc[Any]"], None]) -> bytes | None:
         """Run `change` in one transaction; answers its update, or None. Its errors pass."""
         made = self._replica.edit(change)
@@ -224,7 +228,7 @@ class PatientReplica:
     def _renew(self, whole: bytes | None = None) -> dict[int, int]:
         """Go on with a new replica of what stands on nothing missing; its clocks."""
         clocks: dict[int, int] = {}
-        part = ready_part(self._replica.diff(EMPTY_STATE) if whole is None else whole, clocks).part
+        part = ready_part(self.known() if whole is None else whole, clocks).part
         self._replica = Replica(self._client_id)
         self._replica.transact([part] if part else [], observe=False, waiting=True)
         return clocks
@@ -234,7 +238,7 @@ class PatientReplica:
         forms, cut = self._pairs.enter(list(updates), self._replica.state)
         if cut:
             self.pendings.transform(lambda form: replace(form, cut))
-            self._renew(replace(self._replica.diff(EMPTY_STATE), cut))
+            self._renew(replace(self.known(), cut))
         return forms
 
     def _look_at(self, update: bytes, form: bytes, rest: bytes, state: bytes) -> UpdateError | None:

@@ -12,7 +12,6 @@ import msgspec
 
 from crdt.document import Document, delete_only, merge
 from crdt.errors import DocumentBroken, UpdateError
-from crdt.sameness import same_updates, same_vectors
 from storage.loading import pack
 
 
@@ -50,10 +49,7 @@ def squeeze(snapshot: bytes | None, rows: Sequence[tuple[int, bytes]]) -> Squeez
         encoded = clean.encode()
     pending.sort()
     again = _rebuild(encoded, pending)
-    if not (
-        same_vectors(again.state_vector(), whole.state_vector())
-        and same_updates(again.encode(), proof)
-    ):
+    if not whole.same(again):
         return "the new snapshot does not load as the document it was made from"
     encoding, data = pack(encoded)
     return Squeezed(
@@ -102,7 +98,7 @@ def merge_pieces(
         pieces += [*whole[at:start], piece]
         at = end
     pieces += whole[at:]
-    if not same_updates(Document.rebuild(pieces).encode(), Document.rebuild(whole).encode()):
+    if not Document.rebuild(pieces).same(Document.rebuild(whole)):
         return "the merged history does not load as the history it was made from"
     return [pack(piece) for piece in merged]
 

@@ -189,6 +189,23 @@ def test_equal_state_vectors_are_not_equal_documents() -> None:
     assert before.encode() == after.encode()
 
 
+def test_documents_are_the_same_if_they_hold_and_wait_for_the_same() -> None:
+    """However their updates were cut and in whatever order they came."""
+    waits = insert(5, 9, "z", origin=8)
+    whole = Document.rebuild([AB, C, D, waits, delete(5, 0, 1)])
+
+    assert whole.same(Document.rebuild([waits, D, merge([AB, C]), delete(5, 0, 1)]))
+    assert whole.same(Document.rebuild([whole.encode()]))
+    for other in (
+        [AB, C, D, delete(5, 0, 1)],
+        [AB, C, waits, delete(5, 0, 1)],
+        [AB, C, D, waits],
+        [AB, C, D, waits, delete(5, 0, 1), insert(5, 11, "y", origin=10)],
+    ):
+        assert not whole.same(Document.rebuild(other))
+        assert not Document.rebuild(other).same(whole)
+
+
 def test_a_document_knows_what_would_change_it() -> None:
     """A peer that may not write is told no only if its update brings something."""
     document = Document.rebuild([AB, C, delete(5, 0, 1)])
