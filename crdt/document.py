@@ -237,7 +237,7 @@ class Document:
         """Whether two documents have integrated the same and wait for the same."""
         return (
             same_vectors(self.state_vector(), other.state_vector())
-            and same_updates(self._replica.known(), other._replica.known())
+            and same_updates(self._replica.known(), other._replica.known())  # noqa: SLF001
             and all(map(other.contains, self.pending()))
             and all(map(self.contains, other.pending()))
         )
