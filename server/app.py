@@ -32,6 +32,7 @@ from server.guard import Guard
 from server.health import HEALTH, Health
 from server.identity import Identity
 from server.metrics import METRICS, Metrics, MetricsCollector
+from server.notices import Notices
 from server.outbox import Turns
 from server.reading import READINGS, Readings
 from server.realtime import DOORS, lifecycle
@@ -222,6 +223,15 @@ class Server:
         feed = app[FEED] = Feed(Changes(pool), store, documents)
         feed.start()
         self._stack.push_async_callback(feed.stop)
+        realtime.notices = Notices(
+            feed,
+            documents,
+            rights=identity.rights,
+            identify=identity.identify,
+            grants=identity.grants,
+        )
+        realtime.notices.start()
+        self._stack.push_async_callback(realtime.notices.stop)
         catalogue = app[CATALOGUE] = Catalogue(pool, documents, feed, store, identity)
         catalogue.start()
         self._stack.push_async_callback(catalogue.stop)

@@ -73,6 +73,8 @@ class Documents:
         self._rooms: dict[UUID, LiveRoom] = {}
         self.collections: dict[str, tuple[str, ...]] = {}
         """By kind of document: the collections of records whose changes the feed tells."""
+        self.listened: dict[str, Callable[[], None]] = {}
+        """What to call when something is committed in these workspaces."""
         self.tasks = Tasks()
         self._ticking: set[LiveRoom] = set()
         metrics.gauge("rooms", "Rooms in memory", lambda: len(self._rooms))

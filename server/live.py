@@ -233,6 +233,9 @@ class LiveRoom:
         if isinstance(outcome, Fenced):
             self.tell(events.Fenced(batch, outcome.reason))
             return
+        listened = self._documents.listened
+        if listened and (heard := listened.get(self.record.scope)) is not None:
+            heard()
         if self.room.phase is Phase.OVER:
             self._documents.late(self, outcome)
         elif outcome.first == self.head + 1:

@@ -42,6 +42,7 @@ COUNTERS = {
     "aborted": "Connections cut because their reader was stuck",
     "quarantined": "Updates set aside because they broke a document",
     "compactions": "Compactions done",
+    "notices": "Notices of changes in workspaces sent to clients",
     "keepalives": "Empty awareness frames sent to silent connections",
     "room_failures": "Rooms given up after a fault of our own",
 }
@@ -78,6 +79,7 @@ class Metrics:
     aborted: int
     quarantined: int
     compactions: int
+    notices: int
     keepalives: int
     room_failures: int
 

@@ -56,6 +56,7 @@ _SET = """
 INSERT INTO members (scope, account, role) VALUES ($1, $2, $3)
 ON CONFLICT (scope, account) DO UPDATE SET role = excluded.role
 """
+_MEMBERS = "SELECT account, role FROM members WHERE scope = $1"
 _TOUCH = "UPDATE scopes SET rights_version = rights_version + 1 WHERE id = $1"
 
 _PRESENT = "SELECT id FROM documents WHERE id = ANY ($1) AND deleted_at IS NULL"
@@ -109,6 +110,12 @@ class Grants:
                     title,
                 )
                 await connection.execute(_SET, scope, owner, Role.OWNER.word)
+
+    async def members(self, scope: str) -> dict[str, Role]:
+        """The accounts of a workspace and their roles."""
+        with reaching():
+            rows = await self._pool.fetch(_MEMBERS, scope)
+        return {row["account"]: Role.of(row["role"]) for row in rows}
 
     async def set_member(self, scope: str, account: str, role: Role) -> None:
         """Give an account a role, or NONE to take it away; open connections follow within 2 s."""

@@ -48,6 +48,8 @@ TESTED_ELSEWHERE = {
     "server/__main__.py": "tests/stories/test_serve.py",
     "server/app.py": "tests/stories/test_serve.py",
     "server/caller.py": "tests/server/test_documents.py",
+    "server/listening.py": "tests/server/test_notices.py",
+    "server/realtime/asking.py": "tests/server/test_notices.py",
     "server/live.py": "tests/server/test_documents.py",
     "server/member.py": "tests/server/test_documents.py",
     "server/opening.py": "tests/server/test_documents.py",

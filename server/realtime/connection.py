@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from server.identify import Identify
     from server.member import Member
     from server.metrics import Metrics
+    from server.notices import Notices
     from server.outbox import Turns
     from server.rights import Rights
     from server.settings import Settings
@@ -50,6 +51,8 @@ class Realtime:
     """Connections of each address that have not opened a document yet."""
     draining: bool = False
     tasks: Tasks = field(default_factory=Tasks)
+    notices: Notices | None = None
+    """Who wants to hear of changes in workspaces; there once the feed runs."""
     _second: int = 0
     _handshakes: Counter[str] = field(default_factory=Counter)
     """Handshakes of each address in this second; under an empty name, of all."""

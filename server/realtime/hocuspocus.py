@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 DENIED = "permission-denied"
 SYNC_KINDS = (wire.STEP1, wire.STEP2, wire.UPDATE, wire.AWARENESS, wire.QUERY_AWARENESS)
+KEPT_KINDS = (*SYNC_KINDS, wire.STATELESS)
+SERVER_ONLY = (wire.BROADCAST_STATELESS, wire.AUTH_DENIED, wire.AUTHENTICATED, wire.SYNC_STATUS)
 
 
 class HocuspocusConnection(Connection):
@@ -119,15 +121,12 @@ class HocuspocusConnection(Connection):
             self.realtime.tasks.spawn(self._renew(member, data), "renew token")
         elif kind == wire.CLOSE:
             self.detach(member)
-        elif kind in (
-            wire.BROADCAST_STATELESS,
-            wire.AUTH_DENIED,
-            wire.AUTHENTICATED,
-            wire.SYNC_STATUS,
-        ):
+        elif kind == wire.STATELESS:
+            assert isinstance(data, str)
+            member.said(data)
+        elif kind in SERVER_ONLY:
             self.realtime.metrics.refuse("server-only")
             self.close(MALFORMED, "a message that only servers send")
-        # Stateless messages have no listener yet; unknown ones are of a newer protocol.
 
     # -- letting documents in -----------------------------------------------------------
 
@@ -203,7 +202,7 @@ class HocuspocusConnection(Connection):
         self._members[prefix] = member
         member.say_scope()
         realtime.documents.join(member, record, principal)
-        self._rest.extend((member, body) for kind, body in waiting.frames if kind in SYNC_KINDS)
+        self._rest.extend((member, body) for kind, body in waiting.frames if kind in KEPT_KINDS)
         self._take_rest()
 
     def _take_rest(self) -> None:
@@ -233,6 +232,7 @@ class HocuspocusConnection(Connection):
                 self.deny(member.prefix, DENIED)
                 return
             member.asked_token = False
+            member.principal = principal
             await realtime.documents.renew(member, principal)
         except AuthError as error:
             realtime.metrics.refuse(getattr(error, "reason", "unauthorized"))
@@ -254,6 +254,7 @@ class HocuspocusConnection(Connection):
         """This document leaves; coming back needs a token again."""
         self._members.pop(member.prefix, None)
         self._recent = None
+        member.gone()
         self.opened_at = self.clock()  # Without a document the deadline for one runs anew.
         if member.live is not None:
             self.realtime.documents.leave(member)
@@ -284,6 +285,7 @@ class HocuspocusConnection(Connection):
                 waiting.task.cancel()
         self._waiting.clear()
         for member in members:
+            member.gone()
             if member.live is not None:
                 self.realtime.documents.leave(member)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from crdt import wire
 from server import websocket
 from server.member import Member
+from server.realtime.asking import Asking
 from server.realtime.codes import close_code
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class HocuspocusMember(Member):
     __slots__ = (
         "address",
         "asked_token",
+        "asking",
         "connection",
         "principal",
         "status_no",
@@ -54,6 +56,8 @@ class HocuspocusMember(Member):
         self.principal = principal
         self.address = address
         self.asked_token = False
+        self.asking: Asking | None = None
+        """What it asks of the notices; None until it does."""
         self.wants_ping = False
         self.status_ok = websocket.encode(prefix + _STORED)
         self.status_no = websocket.encode(prefix + _REFUSED)
@@ -96,6 +100,34 @@ class HocuspocusMember(Member):
         scope = "read-write" if self.can_write else "readonly"
         frame = websocket.encode(self.prefix + wire.authenticated(scope))
         self.connection.realtime.turns.queue(self.connection.outbox, frame)
+
+    # -- notices ------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether notices may be queued: not for a reader that is slow."""
+        return not self.connection.outbox.blocked
+
+    def tell(self, text: str) -> None:
+        """Send a stateless message."""
+        connection = self.connection
+        if not connection.closing:
+            frame = websocket.encode(self.prefix + wire.stateless(text))
+            connection.realtime.turns.queue(connection.outbox, frame)
+
+    def said(self, text: str) -> None:
+        """A stateless message came: it may ask for notices of a workspace, or for no more."""
+        notices = self.connection.realtime.notices
+        if notices is None:
+            return
+        if self.asking is None:
+            self.asking = Asking(notices, self)
+        self.asking.said(text)
+
+    def gone(self) -> None:
+        """The document was left."""
+        if self.asking is not None:
+            self.asking.end()
 
     def ask_token(self) -> None:
         """Ask for a fresh token (providers 3.3 and newer answer)."""

@@ -83,7 +83,20 @@ def _has_room(realtime: Realtime, remote: str) -> None:
 
 @ROUTES.get("/ws", access=_SOCKET, replies={101: None})
 async def hocuspocus(request: web.Request) -> web.StreamResponse:
-    """Live sync by the Hocuspocus protocol: many documents, each with its token in a frame."""
+    """Live sync by the Hocuspocus protocol: many documents, each with its token in a frame.
+
+    Notices: the stateless message `{"type": "subscribe", "workspace_id": "…"}` of an open document
+    is answered with `{"type": "subscribed", "workspace_id": …, "stamp": …}` or
+    `{"type": "refused", "error": …}`, and from that stamp on each change in the workspace is told
+    in a stateless message: `{"type": "block_changed", "kind": "changed", "workspace_id": …,
+    "block_id": …, "stamp": …, "sync_version": …, "title": …}`, likewise `block_created`,
+    `block_trashed`, `block_deleted` and `block_restored`.
+
+    `{"type": "member_changed", "kind": "added", "user_id": …, "role": …, "stamp": …}` tells of
+    members (`added`, `changed`, `removed`). `{"type": "resync", "since": …, "stamp": …}` stands for
+    more changes than are told one by one: ask delta. `unsubscribe` ends it; who loses the right to
+    hear is told `{"type": "unsubscribed", "reason": "forbidden"}`.
+    """
     realtime = request.app[REALTIME]
     remote = network_of(request.app[HOSTS].remote(request))
     _admission(realtime, remote)

@@ -211,6 +211,12 @@ class Connections:
     budget_strikes_max: int = 60
     """Seconds in a row over these budgets after which the connection is closed with 4429."""
 
+    notices_per_document_max: int = 10
+    """Workspaces whose notices one document's session may ask for."""
+
+    notices_at_once_max: int = 500
+    """Changed blocks that a reader is told one by one; of more it is told to ask delta."""
+
     documents_per_connection_max: int = 100
     """Documents that one Hocuspocus connection may open."""
 
