@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import itertools
 import json
@@ -15,6 +14,8 @@ import pytest
 from auth.principal import Role
 from crdt import wire
 from crdt.ids import make_ulid
+from server.feed import FEED
+from server.identity import IDENTITY
 from server.notices import Notices
 from tests.clients import HocuspocusClient, Replica, becomes
 from tests.inside import Guest, Inside
@@ -201,17 +202,11 @@ async def test_rights_are_looked_at_again_for_each_notice(
         assert one.unwatch is not None
         one.unwatch()
     await inside.grants.set_member(ada.workspace, bob.account, Role.NONE)
-    await inside.server.app[_identity()].watch.look()  # type: ignore[index]
+    await inside.app[IDENTITY].watch.look()
     await push(ada, ada.workspace, new_id())
     await listener.until(lambda it: it["type"] == "unsubscribed")
 
     assert not [it for it in listener.heard if it["type"].startswith("block")]
-
-
-def _identity() -> Any:
-    from server.identity import IDENTITY  # noqa: PLC0415
-
-    return IDENTITY
 
 
 async def test_strangers_subscribe_to_nothing(ada: Guest, bob: Guest) -> None:
@@ -313,7 +308,7 @@ async def test_a_slow_reader_is_told_everything_later_or_to_ask(serve: Serve) ->
         block = new_id()
         for _ in range(3):
             await push(ada, ada.workspace, block)
-            await asyncio.sleep(0.15)
+            await inside.app[FEED].settle(ada.workspace)
         assert len(listener.heard) == 1
         outbox.blocked = False
         assert await listener.kinds(block, "created") == ["created"]
@@ -322,6 +317,7 @@ async def test_a_slow_reader_is_told_everything_later_or_to_ask(serve: Serve) ->
         many = [new_id() for _ in range(40)]
         for start in range(0, 40, 10):
             await push(ada, ada.workspace, *many[start : start + 10])
+        await inside.app[FEED].settle(ada.workspace)
         outbox.blocked = False
         word = await listener.until(lambda it: it["type"] == "resync")
         _, body = await ada.get(
