@@ -16,10 +16,15 @@ _LINE_START: Final = re.compile(
 )
 """What would make a heading, a quotation or a list of a line that is none."""
 _LISTS: Final = {"bulletlist", "orderedlist", "tasklist", "checklist", "todolist"}
+_LINES: Final = {"paragraph", "heading"}
 _WRAPS: Final = {
     "bold": "**", "strong": "**", "italic": "*", "em": "*", "emphasis": "*",
     "strike": "~~", "strikethrough": "~~", "s": "~~",
 }  # fmt: skip
+
+
+BREAK: Final = "<!-- -->"
+"""Stands between two lists that would be read as one."""
 
 
 def markdown_of(value: Any) -> str:  # noqa: ANN401  (any value of a root)
@@ -33,23 +38,48 @@ def markdown_of(value: Any) -> str:  # noqa: ANN401  (any value of a root)
 
 def _body(node: Node, between: str = "\n\n") -> str:
     """The content of a container: runs of inline nodes as paragraphs, the rest as blocks."""
+    return between.join(part for part in parts_of(node) if part)
+
+
+def parts_of(node: Node) -> list[str]:
+    """The Markdown of each block of a container; a run of inline nodes is one of them."""
     parts: list[str] = []
-    line: list[Node] = []
+    last = None
+    for group in grouped(node):
+        kind = None if is_inside(node, group[0]) else kind_of(group[0])
+        part = _paragraph(group) if kind is None else _block(group[0])
+        if part and kind in _LISTS and last in _LISTS:
+            part = f"{BREAK}\n\n{part}"
+        last = kind if part else last
+        parts.append(part)
+    return parts
+
+
+def grouped(node: Node) -> list[list[Node]]:
+    """A container's children: each block alone, neighbouring inline nodes together."""
+    groups: list[list[Node]] = []
+    was_inside = False
     for child in children_of(node):
-        if is_inline(child):
-            line.append(child)
-            continue
-        parts += [_paragraph(line), _block(child)]
-        line = []
-    parts.append(_paragraph(line))
-    return between.join(part for part in parts if part)
+        inside = is_inside(node, child)
+        if inside and was_inside:
+            groups[-1].append(child)
+        else:
+            groups.append([child])
+        was_inside = inside
+    return groups
+
+
+def is_inside(parent: Node, child: Node) -> bool:
+    """Whether a child is part of a line; of pictures the parent says it."""
+    return is_inline(child) or (kind_of(child) == "image" and kind_of(parent) in _LINES)
 
 
 def _block(node: Node) -> str:  # noqa: PLR0911  (a table of kinds)
     kind, attributes = kind_of(node), attributes_of(node)
     match kind:
         case "heading":
-            return f"{'#' * _level(attributes)} {_body(node, ' ')}".replace("\n", " ")
+            line = re.sub(r"(?<!\\)(#+\s*)$", r"\\\1", _body(node, " ").replace("\n", " "))
+            return f"{'#' * _level(attributes)} {line}"
         case "codeblock" | "code":
             return _code(node, attributes)
         case "blockquote":
@@ -57,12 +87,16 @@ def _block(node: Node) -> str:  # noqa: PLR0911  (a table of kinds)
         case "horizontalrule" | "divider":
             return "---"
         case "image":
-            return f"![{_plain(attributes.get('alt'))}]({_address(attributes.get('src'))})"
+            return _image(attributes)
         case "table":
             return _table(node)
     if kind in _LISTS:
         return _list(node, kind)
     return _body(node)
+
+
+def _image(attributes: dict[str, Any]) -> str:
+    return f"![{_plain(attributes.get('alt'))}]({_address(attributes.get('src'))})"
 
 
 def _level(attributes: dict[str, Any]) -> int:
@@ -89,9 +123,19 @@ def _list(node: Node, kind: str) -> str:
         if kind_of(item) in ("taskitem", "checklistitem") or isinstance(checked, bool):
             marker += "[x] " if checked in (True, "true") else "[ ] "
         indent = " " * (len(marker) if kind == "orderedlist" else 2)
-        body = _body(item, "\n") or ""
+        body = _item(item)
         lines.append(marker + body.replace("\n", f"\n{indent}"))
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _item(node: Node) -> str:
+    """The content of an item: what follows its first line closely is a list."""
+    text = ""
+    for group, part in zip(grouped(node), parts_of(node), strict=True):
+        if part and text:
+            text += "\n" if kind_of(group[0]) in _LISTS else "\n\n"
+        text += part
+    return text
 
 
 def _table(node: Node) -> str:
@@ -106,8 +150,20 @@ def _table(node: Node) -> str:
 
 
 def _paragraph(line: list[Node]) -> str:
-    text = "".join(_inline(node) for node in line)
+    text = "".join(_inline(node) for node in _joined(line))
     return _LINE_START.sub(r"\1\\\2", text)
+
+
+def _joined(line: list[Node]) -> list[Node]:
+    """A line in which neighbouring texts with the same marks are one."""
+    found: list[Node] = []
+    for node in line:
+        last = found[-1] if found else {}
+        if kind_of(node) == kind_of(last) == "text" and node.get("marks") == last.get("marks"):
+            found[-1] = {**last, "text": f"{last.get('text', '')}{node.get('text', '')}"}
+        else:
+            found.append(node)
+    return found
 
 
 def _inline(node: Node) -> str:
@@ -116,6 +172,8 @@ def _inline(node: Node) -> str:
             return _run(str(node.get("text", "")), node.get("marks") or [])
         case "hardbreak":
             return "\\\n"
+        case "image":
+            return _image(attributes_of(node))
     kind = kind_of(node)
     if kind in LINKS:
         target = attributes_of(node).get(LINKS[kind])

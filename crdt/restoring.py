@@ -45,7 +45,7 @@ def restoration(version: Document) -> Change:
 
 def restoration_of(roots: dict[str, Any]) -> Change:
     """The change that makes a document hold these roots, as `roots_of_rows` reads them."""
-    return lambda doc: _Restoring(doc).run(roots)
+    return lambda doc: Writing(doc).run(roots)
 
 
 def roots_of_rows(rows: list[bytes]) -> dict[str, Any]:
@@ -58,16 +58,17 @@ def _roots(doc: "pycrdt.Doc[Any]") -> dict[str, Any]:
     return read_roots(doc._doc, transaction._txn)  # noqa: SLF001
 
 
-class _Restoring:
-    """One restoration, inside the transaction of an edit."""
+class Writing:
+    """Writes trees into a document, inside the transaction of an edit."""
 
     def __init__(self, doc: "pycrdt.Doc[Any]") -> None:
         transaction: Any = doc._txn  # noqa: SLF001
-        self._raw: Any = doc._doc  # noqa: SLF001
-        self._transaction: Any = transaction._txn  # noqa: SLF001
+        self.raw: Any = doc._doc  # noqa: SLF001
+        self.transaction: Any = transaction._txn  # noqa: SLF001
 
     def run(self, wanted: dict[str, Any]) -> None:
-        raw, transaction = self._raw, self._transaction
+        """Make every root hold what is wanted of it."""
+        raw, transaction = self.raw, self.transaction
         current = read_roots(raw, transaction)
         for name in sorted({*current, *wanted}):
             old, new = current.get(name), wanted.get(name)
@@ -83,7 +84,7 @@ class _Restoring:
 
     def _make_root(self, name: str, old: Any, new: Any) -> None:  # noqa: ANN401
         kind = _KINDS[type(new)]
-        self._make(get_root(self._raw, self._transaction, name, kind), old, new)
+        self._make(get_root(self.raw, self.transaction, name, kind), old, new)
 
     def _make(self, shared: Any, old: Any, new: Any) -> None:  # noqa: ANN401
         """Make a shared type, which holds `old`, hold `new`; both are trees of one kind."""
@@ -105,20 +106,21 @@ class _Restoring:
     def _make_text(self, text: Any, old: tuple[Run, ...], new: tuple[Run, ...]) -> None:  # noqa: ANN401
         for at, gone, runs in text_steps(old, new):
             if gone:
-                text.remove_range(self._transaction, at, gone)
-            self._insert_runs(text, at, runs)
+                text.remove_range(self.transaction, at, gone)
+            self.insert_runs(text, at, runs)
 
-    def _insert_runs(self, text: Any, at: int, runs: Sequence[Run]) -> None:  # noqa: ANN401
+    def insert_runs(self, text: Any, at: int, runs: Sequence[Run]) -> None:  # noqa: ANN401
+        """Insert runs into a text, at a place as pycrdt counts."""
         for piece, formats in runs:
             attributes = dict(formats)
             if isinstance(piece, str):
-                text.insert(self._transaction, at, piece, iter(attributes.items()))
+                text.insert(self.transaction, at, piece, iter(attributes.items()))
             else:
                 self._embed(text, at, piece, attributes)
             at += length_of([(piece, formats)])
 
     def _embed(self, text: Any, at: int, value: Any, formats: dict[str, Any]) -> None:  # noqa: ANN401
-        transaction = self._transaction
+        transaction = self.transaction
         formatted = iter(formats.items())
         match value:
             case ElementTree():
@@ -137,13 +139,13 @@ class _Restoring:
 
     def _make_attributes(self, element: Any, old: dict[str, Any], new: dict[str, Any]) -> None:  # noqa: ANN401
         for name in old.keys() - new.keys():
-            element.remove_attribute(self._transaction, name)
+            element.remove_attribute(self.transaction, name)
         for name, value in new.items():
             if name not in old or old[name] != value:
-                element.insert_attribute(self._transaction, name, value)
+                element.insert_attribute(self.transaction, name, value)
 
     def _make_children(self, parent: Any, old: tuple[Any, ...], new: tuple[Any, ...]) -> None:  # noqa: ANN401
-        transaction = self._transaction
+        transaction = self.transaction
         for a, b, c, d in steps(old, new):
             paired = 0
             while paired < min(b - a, d - c) and _alike(old[a + paired], new[c + paired]):
@@ -151,13 +153,14 @@ class _Restoring:
             if b - a > paired:
                 parent.remove_range(transaction, a + paired, b - a - paired)
             for offset in range(paired, d - c):
-                self._insert_child(parent, a + offset, new[c + offset])
+                self.insert_child(parent, a + offset, new[c + offset])
             for offset in range(paired):
                 child = parent.get(transaction, a + offset)
                 self._make(child, old[a + offset], new[c + offset])
 
-    def _insert_child(self, parent: Any, at: int, child: Any) -> None:  # noqa: ANN401
-        transaction = self._transaction
+    def insert_child(self, parent: Any, at: int, child: Any) -> None:  # noqa: ANN401
+        """Insert a tree into XML, at an index of its children."""
+        transaction = self.transaction
         match child:
             case ElementTree():
                 made = parent.insert_element_prelim(transaction, at, child.tag)
@@ -172,7 +175,7 @@ class _Restoring:
     # -- maps and arrays ----------------------------------------------------------------
 
     def _make_map(self, shared: Any, old: dict[str, Any], new: dict[str, Any]) -> None:  # noqa: ANN401
-        transaction = self._transaction
+        transaction = self.transaction
         for key in old.keys() - new.keys():
             shared.remove(transaction, key)
         for key, value in new.items():
@@ -186,7 +189,7 @@ class _Restoring:
     def _make_array(self, shared: Any, old: tuple[Any, ...], new: tuple[Any, ...]) -> None:  # noqa: ANN401
         for a, b, c, d in steps(old, new):
             if b > a:
-                shared.remove_range(self._transaction, a, b - a)
+                shared.remove_range(self.transaction, a, b - a)
             for offset, value in enumerate(new[c:d]):
                 self._put(shared, a + offset, value)
 
@@ -194,11 +197,11 @@ class _Restoring:
         """Write a value under a key or at an index; a shared one is made and then filled."""
         kind = _KINDS.get(type(value))
         if kind is None:
-            shared.insert(self._transaction, place, value)
+            shared.insert(self.transaction, place, value)
             return
         name = "xmlfragment" if kind == "xml" else kind
-        made = getattr(shared, f"insert_{name}_prelim")(self._transaction, place)
-        self._make(made, read(made, self._transaction), value)
+        made = getattr(shared, f"insert_{name}_prelim")(self.transaction, place)
+        self._make(made, read(made, self.transaction), value)
 
 
 def _with_trash_of(old: Any, new: Any) -> MapTree | None:  # noqa: ANN401

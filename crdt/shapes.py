@@ -19,6 +19,7 @@ import math
 import re
 from typing import Any, Final
 
+import pycrdt
 from pycrdt._pycrdt import Array as _Array
 from pycrdt._pycrdt import Map as _Map
 from pycrdt._pycrdt import Text as _Text
@@ -228,6 +229,12 @@ class Reader:
         self.truncated |= len(taken) < len(text)
         self._characters -= len(taken)
         return taken
+
+
+def reader(doc: "pycrdt.Doc[Any]") -> Reader:
+    """A reader of a document, inside `Document.look` or `Document.edit`."""
+    transaction: Any = doc._txn  # noqa: SLF001  (the names for people cost ten times as much)
+    return Reader(doc._doc, transaction._txn)  # noqa: SLF001
 
 
 def _number(value: float) -> float | int | None:

@@ -58,6 +58,11 @@ class ArrayTree(msgspec.Struct, frozen=True):
     items: tuple[Any, ...]
 
 
+def plain(text: str) -> TextTree:
+    """A text of XML without formats."""
+    return TextTree(((text, ()),) if text else (), is_xml=True)
+
+
 def read_roots(raw: Any, transaction: Any) -> dict[str, Any]:  # noqa: ANN401  (the binding's types)
     """Every root that holds anything. Raises UpdateError where a document is nested too deeply."""
     kinds = Reader(raw, transaction)
