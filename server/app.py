@@ -31,6 +31,7 @@ from server.files import FILES, Files
 from server.guard import Guard
 from server.health import HEALTH, Health
 from server.identity import Identity
+from server.media.gallery import GALLERY, Gallery
 from server.metrics import METRICS, Metrics, MetricsCollector
 from server.notices import Notices
 from server.outbox import Turns
@@ -220,6 +221,8 @@ class Server:
         files = app[FILES] = Files(self.settings, pool)
         files.start()
         self._stack.push_async_callback(files.stop)
+        gallery = app[GALLERY] = Gallery(self.settings, pool, files.blobs)
+        self._stack.push_async_callback(gallery.close)
         feed = app[FEED] = Feed(Changes(pool), store, documents)
         feed.start()
         self._stack.push_async_callback(feed.stop)

@@ -27,6 +27,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from auth import errors as auth
 from crdt import errors as crdt
+from server.media.work import Refused
 from server.redact import redact
 from storage import errors as storage
 
@@ -129,6 +130,7 @@ TABLE: dict[type[BaseException], Rule] = {
     NotFound: (404, "not_found", None),
     WrongHost: (421, "wrong_host", None),
     ApiError: (400, lambda error: error.code, None),
+    Refused: (415, lambda error: error.code, None),
     Busy: (503, "unavailable", None),
     crdt.WireError: (400, lambda error: f"frame_{_reason(error)}", None),
     crdt.UpdateError: (400, lambda error: f"update_{_reason(error)}", None),
@@ -217,7 +219,7 @@ def fault_of(error: BaseException) -> Fault | None:
         headers["Retry-After"] = str(max(1, math.ceil(wait_s)))
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, ApiError):
+    if isinstance(error, ApiError | Refused):
         status = error.status
     return Fault(
         status=413 if code in _TOO_LARGE else status,

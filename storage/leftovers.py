@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from storage import files
+from storage import derived, files
 from storage.errors import reaching
 from storage.pool import Pool
 
@@ -57,3 +57,4 @@ class Leftovers:
             for sql in _FORGET:
                 await self._pool.execute(sql, document)
             await files.forget(self._pool, document)
+            await derived.forget(self._pool, document)

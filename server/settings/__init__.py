@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from crdt.bounds import Bounds
 from server.settings.files import Files
+from server.settings.media import Media
 from server.settings.topics import (
     Address,
     Connections,
@@ -34,7 +35,9 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Address, Operation, Database, Identity, Connections, Rooms, Sync, Files, Bounds):
+class Settings(
+    Address, Operation, Database, Identity, Connections, Rooms, Sync, Files, Media, Bounds
+):
     """All settings of one server."""
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from server.adapters.heaps.routes import (
     history,
     instance,
     login,
+    media,
     search,
     sync,
     tokens,
@@ -26,6 +27,7 @@ ROUTES: list[Route] = list(
         blocks.ROUTES,
         history.ROUTES,
         trash.ROUTES,
+        media.ROUTES,
         search.ROUTES,
         accounts.ROUTES,
     )

@@ -1,0 +1,108 @@
+"""Helpers that misbehave cost the one file that they work on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from server.errors import Busy
+from server.media.work import Job, Refused
+from server.media.workshop import Workshop
+from tests.clients import becomes
+from tests.server.media import making
+from tests.server.media.conftest import LIMITS
+
+Make = Callable[..., Workshop]
+
+
+def shop(**changes: Any) -> Workshop:
+    """A workshop with some limits of the test's own."""
+    limits = msgspec.structs.replace(LIMITS, **changes.pop("limits", {}))
+    given = {"processes": 1, "waiting_max": 10, "memory_bytes": 1536 << 20, "timeout_s": 20.0}
+    return Workshop(**(given | changes), limits=limits)
+
+
+async def still(workshop: Workshop, data: bytes, pixels: int = 64) -> int:
+    """The width of the picture of some bytes."""
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        job = Job(task="still", limits=workshop.limits, pixels=pixels)
+        return (await workshop.do(job, file.fileno()))[0].width
+
+
+async def test_a_helper_that_takes_too_long_is_killed() -> None:
+    """Its file is refused within the time, and the next one gets another helper."""
+    workshop = shop(timeout_s=1.0)
+    try:
+        assert await still(workshop, making.encoded(".jpg")) == 64
+        os.kill(workshop.pids()[0], signal.SIGSTOP)
+        with pytest.raises(Refused) as refused:
+            await still(workshop, making.encoded(".jpg"))
+        assert await still(workshop, making.encoded(".jpg")) == 64
+    finally:
+        workshop.close()
+
+    assert (refused.value.code, workshop.deaths) == ("media_too_large", 1)
+
+
+async def test_a_helper_without_memory_dies_alone() -> None:
+    """Decoding more than fits ends the helper, not the server, nor the next file."""
+    workshop = shop(memory_bytes=640 << 20, limits={"pixels_max": 10**9})
+    try:
+        with pytest.raises(Refused):
+            await still(workshop, making.encoded(".avif", 12_000, 12_000, effort=0))
+        assert await still(workshop, making.encoded(".jpg")) == 64
+    finally:
+        workshop.close()
+
+
+async def test_a_helper_that_is_killed_costs_one_file() -> None:
+    """Whoever waits behind it is served by the next."""
+    workshop = shop()
+    slow = making.encoded(".png", 6000, 6000, compression=1)
+    try:
+        assert await still(workshop, making.encoded(".jpg")) == 64
+        first = asyncio.create_task(still(workshop, slow))
+        second = asyncio.create_task(still(workshop, making.encoded(".jpg")))
+        await becomes(lambda: workshop.pids(busy=True))
+        os.kill(workshop.pids(busy=True)[0], 9)
+        with pytest.raises(Refused):
+            await first
+        assert await second == 64
+    finally:
+        workshop.close()
+
+
+async def test_what_waits_is_bounded() -> None:
+    """Over the bound one is told to come back; it is not queued."""
+    workshop = shop(waiting_max=2)
+    data = making.encoded(".png", 3000, 3000)
+    try:
+        found = await asyncio.gather(
+            *(still(workshop, data) for _ in range(6)), return_exceptions=True
+        )
+    finally:
+        workshop.close()
+
+    assert [type(one) for one in found].count(Busy) == 4
+    assert found.count(64) == 2
+
+
+async def test_no_helper_outlives_the_workshop() -> None:
+    """Neither an idle nor a busy one."""
+    workshop = shop()
+    await still(workshop, making.encoded(".jpg"))
+    pids = workshop.pids()
+    workshop.close()
+
+    assert len(pids) == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
