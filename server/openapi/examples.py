@@ -41,7 +41,7 @@ BY_NAME: dict[str, Any] = {
 }
 """Values for fields of these names, where the schema's type allows them."""
 
-ALWAYS = frozenset({"heap_id", "block_id", "title"})
+ALWAYS = frozenset({"heap_id", "block_id", "title", "workspace_id", "state_vector", "update"})
 """Fields that an example body shows although they may be left out: a request without is rare."""
 
 _DEPTH_MAX = 8
@@ -92,13 +92,16 @@ class Examples:
         return [self._make(schema["items"], one, brief=brief, depth=depth + 1)]
 
     def _object(self, schema: Mapping[str, Any], *, brief: bool, depth: int) -> dict[str, Any]:
-        if depth >= _DEPTH_MAX:
-            return {}
-        required = set(schema.get("required", ()))
+        properties = schema.get("properties", {}) if depth < _DEPTH_MAX else {}
+        shown = set(properties)
+        if brief:
+            shown &= ALWAYS | set(schema.get("required", ()))
+            if "heap_id" in shown:
+                shown.discard("workspace_id")  # The same thing under its other name.
         return {
             name: self._make(field, name, brief=brief, depth=depth + 1)
-            for name, field in schema.get("properties", {}).items()
-            if not brief or name in required or name in ALWAYS
+            for name, field in properties.items()
+            if name in shown
         }
 
 

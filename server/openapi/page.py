@@ -137,7 +137,7 @@ _FRAME = """<!doctype html>
 <span class="count">{count}</span>
 </form>
 </header>
-<nav aria-label="Routes"><details open><summary>Routes</summary>{nav}</details></nav>
+<nav aria-label="Routes" tabindex="0">{nav}</nav>
 <main>
 {main}
 <section id="who"><h2>Showing who is asking</h2><dl>{ways}</dl></section>
