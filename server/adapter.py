@@ -23,6 +23,7 @@ from server.hosts import HOSTS
 from server.identify import IDENTIFY
 from server.limits import LIMITS
 from server.routing import Decorator, Route, Routes
+from storage.pool import Pool
 
 __all__ = ["Decorator", "Route", "Routes"]
 """Named here too, so that an adapter finds in one place what it needs."""
@@ -83,6 +84,8 @@ REFRESH = Access(name="refresh")
 """A refresh token, which the handler reads: it is the only route that takes one."""
 SOCKET = Access(name="socket", kinds=frozenset())
 """A WebSocket: the handler takes a token from header, query, subprotocol or a frame."""
+PASSWORD = Access(name="password", schemes=("passwordHash",))
+"""A password of the thing in question, in body or query, which the handler compares."""
 OPERATOR = Access(name="operator")
 """The operator's own token from the settings, which the handler compares."""
 
@@ -136,6 +139,8 @@ class Adapter:
     """What `error_body` makes, as a type or one of `server.describe`'s words."""
     schemes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """OpenAPI security schemes of its own by name, such as a cookie or a password header."""
+    install: Callable[[web.Application, Pool], None] | None = None
+    """Puts into an application what the routes look up; what is shared stands there by then."""
 
 
 PRINCIPAL = web.RequestKey("principal", Principal)

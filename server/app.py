@@ -203,7 +203,10 @@ class Server:
         app[operation.METRICS_TOKEN] = self.settings.metrics_token
         app[pages.NAME] = self.settings.name
         self._sync(app, pool, realtime, identity)
-        for adapter in [*ADAPTERS, *DOORS, operation.OPERATION, openapi.OPENAPI, pages.PAGES]:
+        used = [each for each in ADAPTERS if each.name not in self.settings.adapters_off]
+        for adapter in [*used, *DOORS, operation.OPERATION, openapi.OPENAPI, pages.PAGES]:
+            if adapter.install is not None:
+                adapter.install(app, pool)
             mount(app, adapter)
             realtime.documents.collections.update(adapter.records)
         openapi.setup(app)

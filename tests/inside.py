@@ -167,6 +167,10 @@ async def serving(database: str, folder: Path, **changes: Any) -> AsyncIterator[
         "database_url": database,
         "shutdown_grace_s": 0.1,
         "login_attempts_per_minute": 100_000,
+        **{
+            f"difflog_{what}_per_minute": 100_000
+            for what in ("creations", "reads", "codes", "relays")
+        },
         "name": "Test",
     }
     settings = Settings(**(given | changes))

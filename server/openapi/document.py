@@ -224,7 +224,7 @@ def usual_errors(mounted: Mounted) -> set[int]:
         found.add(404)
     if route.access.kinds and not route.access.optional:
         found |= {401, 403}
-    if route.access.name in {"refresh", "operator"}:
+    if route.access.name in {"refresh", "operator", "password"}:
         found.add(401)
     if route.access.name == "operator":
         found.add(404)

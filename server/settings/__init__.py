@@ -13,6 +13,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from crdt.bounds import Bounds
+from server.settings.apis import Apis, Difflog
 from server.settings.files import Files
 from server.settings.media import Media
 from server.settings.topics import (
@@ -36,7 +37,18 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(
-    Address, Operation, Database, Identity, Connections, Rooms, Sync, Files, Media, Bounds
+    Address,
+    Operation,
+    Database,
+    Identity,
+    Connections,
+    Rooms,
+    Sync,
+    Files,
+    Media,
+    Apis,
+    Difflog,
+    Bounds,
 ):
     """All settings of one server."""
 
@@ -95,12 +107,20 @@ class Settings(
             found.append("public_url must look like https://plait.example")
         if self.database_url and not self.database_url.startswith(("postgres://", "postgresql://")):
             found.append("database_url must look like postgresql://user@host/database")
+        found += [
+            f"adapters_off: there is no adapter {name!r}"
+            for name in self.adapters_off
+            if name not in _APIS
+        ]
         return found + [
             f"trusted_proxies: {text!r} is neither an address nor a network"
             for text in self.trusted_proxies
             if not _is_network(text)
         ]
 
+
+_APIS = frozenset({"heaps", "difflog", "ascently", "pinakes", "flowershow", "media"})
+"""Names of adapters, as `server.adapters` has them."""
 
 _MAY_BE_ZERO = frozenset({"port", "metrics_port", "shutdown_grace_s"})
 

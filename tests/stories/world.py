@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from auth.keys import decode_base58
 from auth.personal import SECRET_BYTES, mint, read_scopes
 from auth.principal import Role
-from server.adapter import Route
+from server.adapter import TABLE, Route
 from server.app import Server
+from server.describe import Json
 from server.identity import Identity
 from tests.server.person import Person
 
@@ -55,6 +57,14 @@ class World:
     routes: list[Route]
     owner: Person
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def error_fields(self, route: Route) -> set[str]:
+        """The fields that every error of a route's API has, as its adapter declares them."""
+        assert self.server.app is not None
+        table = self.server.app[TABLE].values()
+        error = next(each.adapter.error for each in table if each.route is route)
+        shape = error.schema if isinstance(error, Json) else error
+        return {each.encode_name for each in msgspec.structs.fields(shape) if each.required}
 
     async def visit(self, route: Route, who: str) -> tuple[int, str]:
         """Status and text of a route for one kind of caller; a handshake is only begun."""
