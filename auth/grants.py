@@ -41,10 +41,9 @@ def document_role(authorization: str, own: Role) -> Role:
     return min(_REQUESTS[authorization], own)
 
 
-def may_change_member(own: Role, *, target: Role, new: Role) -> bool:
-    """Whether somebody with role `own` may change a member from `target` to `new`.
+def may_change_member(own: Role, *, is_self: bool, new: Role) -> bool:
+    """Whether somebody with role `own` may give a member the role `new`; NONE takes him out.
 
-    Only an owner changes members, and nobody is made or unmade an owner this way: a workspace has
-    exactly one.
+    Only an owner shares. Anybody may leave, and may give up what he has.
     """
-    return own is Role.OWNER and Role.OWNER not in {target, new}
+    return own is Role.OWNER or (is_self and new < own)

@@ -1,21 +1,16 @@
 """Personal access tokens: random texts that speak for an account, to some APIs only.
 
-    <prefix><base64url of 32 random bytes, 43 letters>
-
-The store keeps a digest, the scopes and the end. What a token opens is said by its scopes, each an
-API and whether it may write: `heaps:read`, `pinakes:write`. Its prefix tells people, and programs
-that look for lost secrets, what they have found. Some APIs' tokens stand alone: a token that may
-lie in the settings of a phone opens nothing besides.
+The store keeps a digest, the scopes and the end (`auth.opaque` has their form). What a token opens
+is said by its scopes, each an API and whether it may write: `heaps:read`, `pinakes:write`. Its
+prefix tells people, and programs that look for lost secrets, what they have found. Some APIs'
+tokens stand alone: a token that may lie in the settings of a phone opens nothing besides.
 """
 
-import base64
-import hashlib
-import re
 from typing import NamedTuple
 
 from auth.errors import BadCredential
+from auth.opaque import mint, prefix_in
 
-SECRET_BYTES = 32
 NAME_LETTERS_MAX = 100
 
 GENERAL_PREFIX = "plait_pat_"
@@ -33,9 +28,7 @@ PREFIXES = {
 ALONE = frozenset({"ascently", "flowershow"})
 """APIs whose tokens open nothing else."""
 
-_SHAPE = re.compile(
-    f"({'|'.join(sorted(set(PREFIXES.values())))})" + r"[A-Za-z0-9_-]{43}", re.ASCII
-)
+_ALL = frozenset(PREFIXES.values())
 _LEVELS = {"read": False, "write": True}
 
 
@@ -72,18 +65,11 @@ def prefix_of(scopes: tuple[Scope, ...]) -> str:
     return PREFIXES[scopes[0].api] if len(scopes) == 1 else GENERAL_PREFIX
 
 
-def mint(scopes: tuple[Scope, ...], random_bytes: bytes) -> str:
-    """A new token; whoever makes it shows it once and stores its digest."""
-    assert len(random_bytes) == SECRET_BYTES
-    secret = base64.urlsafe_b64encode(random_bytes).decode().rstrip("=")
-    return prefix_of(scopes) + secret
+def mint_personal(scopes: tuple[Scope, ...], random_bytes: bytes) -> str:
+    """A new token."""
+    return mint(prefix_of(scopes), random_bytes)
 
 
 def is_personal(text: str) -> bool:
     """Whether a text has the shape of such a token, so that looking it up makes sense."""
-    return _SHAPE.fullmatch(text) is not None
-
-
-def digest(text: str) -> bytes:
-    """What the store keeps of a token. It holds 32 random bytes, so a plain hash hides it."""
-    return hashlib.sha256(text.encode()).digest()
+    return prefix_in(text) in _ALL

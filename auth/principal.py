@@ -56,7 +56,7 @@ class Principal:
     token: str = ""
     """The id (jti) of the token that was shown, or that of a personal token."""
     via: str = ""
-    """The id of the personal token with which a document token was asked for, if it was."""
+    """What a document token ends with: the personal token it was asked for with, or a link."""
     scopes: tuple[Scope, ...] = ()
     """What a personal token opens."""
     issued_at: float = 0.0

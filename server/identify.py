@@ -16,6 +16,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from auth.errors import Unauthorized
+from auth.opaque import LINK_PREFIX, prefix_in
 from auth.personal import is_personal, read_scopes
 from auth.principal import Kind, Principal, Role
 from auth.tokens import Claims, Tokens
@@ -23,8 +24,9 @@ from server.cache import Cache
 from server.hosts import Hosts
 from server.uses import Uses
 from server.watch import ACCOUNT, Watch
-from storage.access_tokens import AccessTokens
+from storage.access_tokens import AccessToken, AccessTokens
 from storage.credentials import Credentials, Standing
+from storage.links import Links, Opens
 
 
 class Credential(NamedTuple):
@@ -72,6 +74,7 @@ class Identify:
         tokens: Tokens,
         credentials: Credentials,
         personal: AccessTokens,
+        links: Links,
         watch: Watch,
         hosts: Hosts,
         entries_max: int,
@@ -80,6 +83,7 @@ class Identify:
         self._tokens = tokens
         self._credentials = credentials
         self._personal = personal
+        self._links = links
         self.uses = Uses(personal, clock)
         self._hosts = hosts
         self._clock = clock
@@ -163,19 +167,16 @@ class Identify:
 
     async def _read(self, token: str, digest: bytes, now: float) -> Principal:
         """What a token that was not seen before says."""
-        if not is_personal(token):
+        if prefix_in(token) == LINK_PREFIX:
+            opens = await self._links.find(digest)
+            said = None if opens is None else _of_link(opens)
+        elif is_personal(token):
+            found = await self._personal.find(digest)
+            said = None if found is None else _of_personal(found)
+        else:
             return _of_claims(self._tokens.verify(token, now))
-        found = await self._personal.find(digest)
-        if found is None:
+        if said is None:
             raise Unauthorized("token_invalid")
-        said = Principal(
-            kind=Kind.PERSONAL,
-            account=found.account,
-            token=found.id,
-            issued_at=found.created_at,
-            expires_at=found.expires_at,
-            scopes=read_scopes(found.scopes),
-        )
         if said.is_expired(now):
             raise Unauthorized("token_expired")
         return said
@@ -236,6 +237,36 @@ def _of_claims(claims: Claims) -> Principal:
         document_scope=claims.scope,
         document_name=claims.name,
         display=claims.dsp,
+    )
+
+
+def _of_personal(token: AccessToken) -> Principal:
+    """What a personal token says."""
+    return Principal(
+        kind=Kind.PERSONAL,
+        account=token.account,
+        token=token.id,
+        issued_at=token.created_at,
+        expires_at=token.expires_at,
+        scopes=read_scopes(token.scopes),
+    )
+
+
+def _of_link(opens: Opens) -> Principal:
+    """What a link says: it is a document token that is kept."""
+    link = opens.link
+    return Principal(
+        kind=Kind.DOCUMENT,
+        account=link.account,
+        token=link.id,
+        issued_at=link.created_at,
+        expires_at=link.expires_at,
+        via=link.id,
+        role_max=link.role,
+        document=link.document,
+        document_scope=opens.scope,
+        document_name=opens.document_name,
+        display=link.name,
     )
 
 

@@ -33,6 +33,8 @@ from storage.devices import Devices
 from storage.documents import Documents
 from storage.errors import StorageError
 from storage.grants import Grants
+from storage.links import Links
+from storage.members import Members
 from storage.pool import Pool
 
 log = logging.getLogger("plait.identity")
@@ -56,11 +58,7 @@ class Identity:
         self.clock = clock
         self.keyring: Keyring = open_keyring(settings)
         self.hosts = Hosts(settings)
-        self.accounts = Accounts(pool)
-        self.devices = Devices(pool)
-        self.credentials = Credentials(pool)
-        self.personal = AccessTokens(pool)
-        self.grants = Grants(pool)
+        self._keep_in(pool)
         self.tokens = Tokens(self.keyring.signing, self.keyring.identity.public_text)
         self.watch = Watch(self.grants.moved, period_s=settings.rights_poll_s)
         self.limits = {"auth": Limit(settings.login_attempts_per_minute, time.monotonic)}
@@ -68,6 +66,7 @@ class Identity:
             tokens=self.tokens,
             credentials=self.credentials,
             personal=self.personal,
+            links=self.links,
             watch=self.watch,
             hosts=self.hosts,
             entries_max=settings.rights_cache_max,
@@ -91,6 +90,16 @@ class Identity:
             clock=clock,
         )
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _keep_in(self, pool: Pool) -> None:
+        """Where all that lasts is stored."""
+        self.accounts = Accounts(pool)
+        self.devices = Devices(pool)
+        self.credentials = Credentials(pool)
+        self.personal = AccessTokens(pool)
+        self.links = Links(pool)
+        self.members = Members(pool)
+        self.grants = Grants(pool)
 
     def install(self, app: web.Application) -> None:
         """Put into an application what its routes look up."""
@@ -128,6 +137,14 @@ class Identity:
                 await task
         self._tasks = []
 
+    async def take_in(self) -> None:
+        """Look at once: a right was changed here, and whoever did it goes on with what is so now.
+
+        Other nodes look within a second; where the database is away by now, so does this one.
+        """
+        with contextlib.suppress(StorageError):
+            await self.watch.look()
+
     async def sweep(self) -> None:
         """Remove what has expired from the database, and from memory what nobody uses."""
         self.identify.prune()
@@ -137,7 +154,8 @@ class Identity:
         removed = most
         while removed >= most:
             removed = await self.credentials.sweep(self.clock(), pending_s=pending_s, most=most)
-        await self.personal.sweep(self.clock(), most)
+        for store in (self.personal, self.links, self.members):
+            await store.sweep(self.clock(), most)
 
     def _needs_code(self) -> bool:
         return not self.settings.is_loopback() or self.settings.registration == "closed"

@@ -5,14 +5,8 @@ from __future__ import annotations
 import secrets
 
 from auth.errors import BadCredential
-from auth.personal import (
-    NAME_LETTERS_MAX,
-    SECRET_BYTES,
-    Scope,
-    digest,
-    mint,
-    prefix_of,
-)
+from auth.opaque import SECRET_BYTES, digest
+from auth.personal import NAME_LETTERS_MAX, Scope, mint_personal, prefix_of
 from crdt.ids import make_ulid
 from storage.access_tokens import AccessToken, AccessTokens
 
@@ -39,7 +33,7 @@ async def make_token(
         raise BadCredential("name", f"must have 1 to {NAME_LETTERS_MAX} letters")
     if lifetime_s is not None and not LIFETIME_S_MIN <= lifetime_s <= LIFETIME_S_MAX:
         raise BadCredential("expires_in", f"must be 1 to {LIFETIME_S_MAX:.0f} seconds")
-    text = mint(scopes, secrets.token_bytes(SECRET_BYTES))
+    text = mint_personal(scopes, secrets.token_bytes(SECRET_BYTES))
     token = AccessToken(
         id=make_ulid(int(now * 1000), secrets.token_bytes(10)),
         account=account,

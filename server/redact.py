@@ -27,6 +27,8 @@ SECRET_PARAMETERS = frozenset(
 """Names in a query whose values are, or may be, credentials."""
 
 _PAIR = re.compile(r"(?<=[?&;])([^?&;=#\s]+)=([^&;#\s]*)")
+_OPAQUE = re.compile(r"\b([a-z]+_[a-z]+_)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
+"""Tokens of ours, wherever they stand: the links of invitations have theirs in the path."""
 _HIDDEN = "***"
 
 
@@ -40,7 +42,7 @@ def redact(text: str) -> str:
         name = unquote_plus(found[1]).strip().lower()
         return f"{found[1]}={_HIDDEN}" if name in SECRET_PARAMETERS else found[0]
 
-    return _PAIR.sub(hide, text)
+    return _OPAQUE.sub(rf"\1{_HIDDEN}", _PAIR.sub(hide, text))
 
 
 class AccessLogger(AbstractAccessLogger):

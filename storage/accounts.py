@@ -209,6 +209,7 @@ class Accounts:
                 done = await connection.execute(_DISABLE, account)
                 await connection.execute("DELETE FROM refresh_families WHERE account = $1", account)
                 await connection.execute("DELETE FROM access_tokens WHERE account = $1", account)
+                await connection.execute("DELETE FROM document_links WHERE account = $1", account)
         return done != "UPDATE 0"
 
     async def _changes(self, sql: str, *arguments: object) -> bool:

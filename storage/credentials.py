@@ -49,7 +49,8 @@ FROM accounts a LEFT JOIN refresh_families f ON f.id = $2 AND f.account = a.id W
 _OF_DOCUMENT = """
 SELECT a.state = 'active' AND a.documents_since <= to_timestamp($3)
        AND NOT EXISTS (SELECT FROM revoked_document_tokens r WHERE r.id = $2)
-       AND ($4 = '' OR EXISTS (SELECT FROM access_tokens t WHERE t.id = $4 AND t.account = a.id))
+       AND ($4 = '' OR EXISTS (SELECT FROM access_tokens t WHERE t.id = $4 AND t.account = a.id)
+            OR EXISTS (SELECT FROM document_links l WHERE l.id = $4 AND l.account = a.id))
        AS is_live,
        false AS is_admin, a.default_workspace, NULL AS device, a.auth_version
 FROM accounts a WHERE a.id = $1
@@ -172,7 +173,8 @@ class Credentials:
     ) -> Standing | None:
         """What a document token is worth now; None for an unknown account.
 
-        `via` is the personal token with which it was asked for, and with which it ends.
+        `via` is the personal token with which it was asked for, or the link that it is: it ends
+        with that.
         """
         with reaching():
             row = await self._pool.fetchrow(_OF_DOCUMENT, account, token, issued_at, via)

@@ -66,7 +66,7 @@ SELECT s.id, coalesce(nullif(b.title, ''), s.title) AS title, s.owner, m.role,
 FROM members m JOIN scopes s ON s.id = m.scope AND s.kind = 'workspace' AND s.deleted_at IS NULL
 LEFT JOIN documents d ON d.scope = s.id AND d.name = s.index_block AND d.deleted_at IS NULL
 LEFT JOIN blocks b ON b.document = d.id
-WHERE m.account = $1 AND ($2 OR s.owner = $1)
+WHERE m.account = $1 AND ($2 OR m.role = 'owner')
 ORDER BY s.created_at, s.id LIMIT $3 OFFSET $4
 """
 _ONE = """

@@ -16,11 +16,11 @@ from crdt.bounds import Bounds
 from server.settings.apis import Apis, Difflog
 from server.settings.files import Files
 from server.settings.media import Media
+from server.settings.people import Identity
 from server.settings.topics import (
     Address,
     Connections,
     Database,
-    Identity,
     Operation,
     Rooms,
     Sync,

@@ -65,15 +65,19 @@ def test_without_a_right_no_document_token_is_made() -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "target", "new", "allowed"),
+    ("own", "is_self", "new", "allowed"),
     [
-        (Role.OWNER, Role.NONE, Role.EDITOR, True),
-        (Role.OWNER, Role.EDITOR, Role.NONE, True),
-        (Role.OWNER, Role.VIEWER, Role.OWNER, False),
-        (Role.OWNER, Role.OWNER, Role.NONE, False),
-        (Role.EDITOR, Role.NONE, Role.VIEWER, False),
+        (Role.OWNER, False, Role.EDITOR, True),
+        (Role.OWNER, False, Role.OWNER, True),
+        (Role.OWNER, True, Role.NONE, True),
+        (Role.EDITOR, False, Role.VIEWER, False),
+        (Role.EDITOR, False, Role.NONE, False),
+        (Role.EDITOR, True, Role.NONE, True),
+        (Role.EDITOR, True, Role.VIEWER, True),
+        (Role.VIEWER, True, Role.EDITOR, False),
+        (Role.VIEWER, True, Role.VIEWER, False),
     ],
 )
-def test_only_owners_change_members(own: Role, target: Role, new: Role, allowed: bool) -> None:
-    """An editor invites nobody, and nobody makes or unmakes an owner."""
-    assert may_change_member(own, target=target, new=new) is allowed
+def test_only_owners_share(own: Role, is_self: bool, new: Role, allowed: bool) -> None:
+    """An editor changes nobody's role; anybody may leave and nobody rises by himself."""
+    assert may_change_member(own, is_self=is_self, new=new) is allowed

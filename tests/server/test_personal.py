@@ -3,7 +3,8 @@
 import pytest
 
 from auth.errors import BadCredential
-from auth.personal import digest, read_scopes
+from auth.opaque import digest
+from auth.personal import read_scopes
 from server.personal import make_token
 from storage.access_tokens import AccessToken, AccessTokens
 from storage.pool import Pool

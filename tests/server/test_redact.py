@@ -24,6 +24,9 @@ from server.redact import AccessLogger, redact
         ("/p?tokens=3&mytoken=4", "/p?tokens=3&mytoken=4"),
         ("/p?token=", "/p?token=***"),
         ("/token=abc", "/token=abc"),
+        (f"/api/invite/plait_inv_{'aB-_' * 11}"[:-1], "/api/invite/plait_inv_***"),
+        (f"bearer fs_pat_{'x' * 43}, twice", "bearer fs_pat_***, twice"),
+        ("/api/a_long_name_without_any_secret", "/api/a_long_name_without_any_secret"),
         ("", ""),
     ],
 )

@@ -10,7 +10,8 @@ import aiohttp
 import msgspec
 
 from auth.keys import decode_base58
-from auth.personal import SECRET_BYTES, mint, read_scopes
+from auth.opaque import SECRET_BYTES
+from auth.personal import mint_personal, read_scopes
 from auth.principal import Role
 from server.adapter import TABLE, Route
 from server.app import Server
@@ -130,7 +131,7 @@ async def populate(world: World) -> None:
             "read token": await personal_token(world, owner, "heaps:read"),
             "write token": await personal_token(world, owner, "heaps:write"),
             "token of another scope": await personal_token(world, owner, "ascently:write"),
-            "token never made": mint(read_scopes(["heaps:write"]), bytes(SECRET_BYTES)),
+            "token never made": mint_personal(read_scopes(["heaps:write"]), bytes(SECRET_BYTES)),
             "nonsense": "a.b.c",
             "signed challenge": await signed_challenge(world, owner),
         }.items()

@@ -9,8 +9,11 @@ from server.adapters.heaps.routes import (
     heaps,
     history,
     instance,
+    invites,
+    links,
     login,
     media,
+    members,
     search,
     sync,
     tokens,
@@ -29,6 +32,9 @@ ROUTES: list[Route] = list(
         trash.ROUTES,
         media.ROUTES,
         search.ROUTES,
+        members.ROUTES,
+        invites.ROUTES,
+        links.ROUTES,
         accounts.ROUTES,
     )
 )

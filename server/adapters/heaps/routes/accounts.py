@@ -172,6 +172,7 @@ async def _named(request: web.Request) -> Account:
 async def _change(request: web.Request, found: Account, change: Awaitable[bool]) -> web.Response:
     if not await change:
         raise _unfit(found)
+    await request.app[IDENTITY].take_in()
     what = request.path.rpartition("/")[2]
     log.info("%s %s of account %s", principal_of(request).account, what, found.id)
     return await _show(request, await _named(request))

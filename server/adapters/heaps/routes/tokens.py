@@ -5,13 +5,12 @@ A token itself opens none of these routes, so that a stolen one makes no others.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from aiohttp import web
 
 from auth.personal import read_scopes
 from server.adapter import ACCOUNT, Routes, principal_of
 from server.adapters.heaps import schema_tokens as schema
+from server.adapters.heaps.moments import spelled
 from server.errors import ApiError, BadBody, NotFound
 from server.http import read_body, reply
 from server.identity import IDENTITY
@@ -96,6 +95,7 @@ async def _revoke(request: web.Request, token: str | None) -> web.Response:
     revoked = await identity.personal.revoke(principal_of(request).account, token)
     if token is not None and not revoked:
         raise NotFound
+    await identity.take_in()
     return reply(schema.TokensRevoked(success=True, revoked=revoked))
 
 
@@ -105,12 +105,8 @@ def _shown(token: AccessToken, now: float) -> schema.Token:
         name=token.name,
         prefix=token.prefix,
         scopes=token.scopes,
-        created_at=_time(token.created_at),
-        expires_at=None if token.expires_at is None else _time(token.expires_at),
-        last_used_at=None if token.used_at is None else _time(token.used_at),
+        created_at=spelled(token.created_at),
+        expires_at=spelled(token.expires_at),
+        last_used_at=spelled(token.used_at),
         is_expired=token.expires_at is not None and token.expires_at <= now,
     )
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

@@ -139,3 +139,11 @@ class Device:
             gone += [entry["block_id"] for entry in page["deleted_blocks"]]
             self.marker, has_more = page["server_time"], page["has_more"]
         return changed, gone
+
+
+async def push_titled(guest: Guest, heap: str, block: str, text: str) -> dict[str, Any]:
+    """Push a block with a title from a fresh device; its result."""
+    device = Device(guest, heap)
+    title(device.blocks.setdefault(block, replica()), text)
+    (result,) = await device.push(block)
+    return result
