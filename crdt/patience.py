@@ -36,6 +36,8 @@ from crdt.wire.lib0 import read_var_uint, var_uint
 
 T = TypeVar("T")
 
+_MANY_BYTES: Final = 1024
+"""Bytes of a delete set from which on it is compared before it is read."""
 _WIDE_STATE: Final = 256
 """Bytes of a state vector from which on it is cut down before an update is compared with it: pycrdt
 decodes it for each of them, which takes 330 us where 10,000 clients have edited."""
@@ -117,17 +119,25 @@ class PatientReplica:
                 return [None] * len(updates), None
             return self._apply_ready(updates, forms, observe=observe)
         results, news, state = self._replica.transact(forms, observe=observe, waiting=waiting)
+        alone = waiting and len(updates) == 1  # A snapshot, mostly.
         for index, update in enumerate(updates):
             if results[index] is None:
                 try:
                     rest = _difference(update, _narrow(state, update))
                 except BaseException as error:  # noqa: BLE001  (a panic is one)
                     self._replica.give_up(error, index)
-                if rest != EMPTY_UPDATE:
+                if rest != EMPTY_UPDATE and not (alone and self._has_deleted(rest, state)):
                     results[index] = self._look_at(update, forms[index], rest, state)
         if self.pendings or self._replica.stirred:
             self._become_careful(updates, forms, results)
         return results, news
+
+    def _has_deleted(self, rest: bytes, state: bytes) -> bool:
+        """Whether all that is left of an update are deletions, just those that are done here.
+
+        So it is after a snapshot was loaded; to read 12,000 of them takes thirty times as long.
+        """
+        return len(rest) > _MANY_BYTES and rest[0] == 0 and rest == self._replica.diff(state)
 
     def _become_careful(
         self, updates: Sequence[bytes], forms: Sequence[bytes], results: list[UpdateError | None]

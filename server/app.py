@@ -16,6 +16,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from auth.errors import BadKeyFile
+from crdt.document import Document
 from server import openapi, operation, pages
 from server.adapter import mount
 from server.adapters import ADAPTERS
@@ -134,6 +135,7 @@ class Server:
         )
         stack.callback(workers.close)
         turns = Turns(asyncio.get_running_loop())
+        Document()  # pycrdt's first one imports for 10 ms: not while somebody waits for it.
         documents = Documents(
             settings=settings,
             bounds=settings.bounds(),

@@ -6,6 +6,7 @@ import pytest
 
 from crdt.document import Document
 from crdt.errors import UpdateError
+from crdt.wire.lib0 import var_uint
 from tests.crdt.samples import AB, C, D, insert, text_of
 
 INSIDE_A_TEXT = b"\x01\x01\x06\x00\x04\x00\x05\x02\x01x\x00"
@@ -72,3 +73,21 @@ def test_the_same_is_refused_where_nothing_waits() -> None:
         document.apply_observed(INSIDE_A_TEXT)
     assert document.take_poison() == []
     assert not document.broken
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_row_of_many_deletions_waits_only_if_one_of_them_does(*, missing: bool) -> None:
+    """As a snapshot it is loaded alone; a deletion of what is not there yet is still kept."""
+    ranges = [b"".join((var_uint(4 * n), b"\x01")) for n in range(600)]
+    if missing:
+        ranges.append(var_uint(2400) + b"\x02")
+    deletions = b"\x01" + var_uint(7) + var_uint(len(ranges)) + b"".join(ranges)
+    row = insert(7, 0, "abcd" * 600)[:-1] + deletions
+
+    document = Document.rebuild([row])
+
+    assert document.has_pending is missing
+    assert document.apply_turn([insert(7, 2400, "xyz", origin=2399)]) == [None]
+    document.settle()
+    assert not document.has_pending
+    assert text_of(document.encode()) == "bcd" * 600 + ("z" if missing else "xyz")
