@@ -36,6 +36,7 @@ class Kind(StrEnum):
     ACCESS = "access"
     DOCUMENT = "document"
     PERSONAL = "personal"
+    FILE = "file"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,9 +1,9 @@
 """Access tokens and document tokens: EdDSA JWTs, minted and verified by one key.
 
     header   alg EdDSA, typ JWT, kid
-    claims   iss, aud, typ ("access" or "document"), sub (account), iat, exp, jti
+    claims   iss, aud, typ ("access", "document" or "file"), sub (account), iat, exp, jti
              access: fam (the login it came from)
-             document: doc (uuid), scope, name, role, dsp (a name to show),
+             document, file: doc (uuid), scope, name, role, dsp (a name to show),
                        via (the personal token it was asked for with)
 
 `aud` is the public identity key of the server, so a token of one server opens nothing on another
@@ -96,7 +96,8 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
         document = (self.doc, self.scope, self.name, self.role)
         if self.typ is Kind.ACCESS:
             return self.fam is not None and not any((*document, self.via))
-        return self.typ is Kind.DOCUMENT and self.fam is None and None not in document
+        is_for_one = self.typ in {Kind.DOCUMENT, Kind.FILE}
+        return is_for_one and self.fam is None and None not in document
 
 
 class Tokens:
@@ -132,8 +133,11 @@ class Tokens:
         lifetime_s: float = DOCUMENT_LIFETIME_S,
         display: str = "",
         via: str = "",
+        kind: Kind = Kind.DOCUMENT,
     ) -> str:
         """A token that opens one document, for somebody who need not have an account.
+
+        With kind FILE it opens the document's files and nothing else: it stands in URLs.
 
         `role` is the most it gives; while it is used, it is cut down to what the issuing
         `account` may do at that moment, so it dies with the issuer's own right, and with the
@@ -142,7 +146,7 @@ class Tokens:
         assert role >= Role.VIEWER
         assert lifetime_s >= 1
         claims = {
-            "typ": Kind.DOCUMENT.value,
+            "typ": kind.value,
             "sub": account,
             "doc": str(document),
             "scope": scope,

@@ -78,6 +78,10 @@ ADMINISTRATOR = Access(name="administrator", kinds=frozenset({Kind.ACCESS}), adm
 """An access token of an administrator."""
 DOCUMENT = Access(name="document", kinds=frozenset({Kind.ACCESS, Kind.DOCUMENT}))
 """An access token, or a token for the document in question; the handler asks `Rights`."""
+FILE = Access(
+    name="file", kinds=frozenset({Kind.ACCESS, Kind.DOCUMENT, Kind.FILE}), query_token=True
+)
+"""As DOCUMENT, or a token for the document's files; in the query too, where a player puts it."""
 PERSONAL = Access(name="personal", kinds=frozenset())
 """Personal tokens and nothing else, once an API is named; whatever else is shown gets 401."""
 REFRESH = Access(name="refresh")

@@ -223,7 +223,7 @@ class Server:
         app[BATCHES] = Batches(documents, store)
         app[READINGS] = Readings(documents, store)
         app[BODIES] = Budget(self.settings.push_bytes_in_flight_max)
-        files = app[FILES] = Files(self.settings, pool)
+        files = app[FILES] = Files(self.settings, pool, documents)
         files.start()
         self._stack.push_async_callback(files.stop)
         gallery = app[GALLERY] = Gallery(self.settings, pool, files.blobs)

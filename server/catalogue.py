@@ -64,6 +64,10 @@ class Catalogue:
         self._identity = identity
         self._task: asyncio.Task[None] | None = None
 
+    async def block(self, document: UUID) -> DocumentRecord | None:
+        """The block of a document's id."""
+        return await self._documents.store.by_id(document)
+
     # -- trash --------------------------------------------------------------------------
 
     async def take_out(

@@ -14,6 +14,8 @@ from aiohttp import web
 _ORIGIN_LETTERS_MAX = 512
 _HEADERS_LETTERS_MAX = 1024
 _MAX_AGE_S = "600"
+_EXPOSED = "Accept-Ranges, Content-Disposition, Content-Range, ETag, Retry-After"
+"""What a page may read of a reply besides what it may read of every reply."""
 
 
 class Cors(Enum):
@@ -38,7 +40,7 @@ def allow(request: web.Request, response: web.StreamResponse) -> None:
     origin = origin_of(request)
     if origin is not None:
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
 
 
 def preflight(request: web.Request, methods: set[str]) -> web.Response:

@@ -93,13 +93,18 @@ class Identify:
             watch, ACCOUNT, self._load, lambda credential: credential.account, entries_max
         )
 
-    async def from_token(self, token: str, api: str | None = None) -> Principal:
+    async def from_token(
+        self, token: str, api: str | None = None, *, files: bool = False
+    ) -> Principal:
         """Who a token speaks for at an API; with none, personal tokens are not taken.
 
+        Those for files are taken only with `files`: they stand in URLs, and must open no document.
         Raises Unauthorized, Forbidden for a personal token without a scope for that API, or
         Unavailable with the database away.
         """
         principal = (await self._verified(token)).within(api)
+        if principal.kind is Kind.FILE and not files:
+            raise Unauthorized("token_type")
         if principal.kind is Kind.PERSONAL:
             self.uses.note(principal.token)
         return principal
@@ -121,7 +126,7 @@ class Identify:
         self, request: web.Request, *, query_token: bool = False, api: str | None = None
     ) -> Principal:
         """Who a request's bearer token, or its `?token=` where that counts, speaks for."""
-        return await self.from_token(bearer_of(request, query_token=query_token), api)
+        return await self.from_token(bearer_of(request, query_token=query_token), api, files=True)
 
     async def holds(self, principal: Principal) -> bool:
         """Whether the account still stands, and the login or token was not revoked since."""
@@ -152,7 +157,7 @@ class Identify:
         if not standing.is_live:
             raise Unauthorized("token_revoked")
         principal = known.said
-        if principal.kind is not Kind.DOCUMENT:
+        if principal.document is None:
             principal = replace(
                 principal,
                 device=standing.device,
@@ -226,7 +231,7 @@ def _of_claims(claims: Claims) -> Principal:
             expires_at=claims.expires_at,
         )
     return Principal(
-        kind=Kind.DOCUMENT,
+        kind=claims.typ,
         account=claims.sub,
         token=claims.jti,
         issued_at=claims.iat,

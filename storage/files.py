@@ -12,7 +12,7 @@ from storage.blobs import books
 from storage.blobs.books import Use
 from storage.errors import reaching
 from storage.extracts import storable
-from storage.pool import Asked, Connection, Pool
+from storage.pool import Asked, Connection, Pool, transaction
 
 KIND = "file"
 """The kind of use of a blob by a block; the holder is the id of its document."""
@@ -108,6 +108,12 @@ class Files:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
+    async def add(self, new: NewFile, quota: int | None = None) -> FileRecord:
+        """`add` above, in a transaction of its own."""
+        with reaching():
+            async with transaction(self._pool) as connection:
+                return await add(connection, new, quota)
+
     async def find(self, document: UUID, digest: bytes) -> FileRecord | None:
         """A block's file with these bytes."""
         with reaching():
@@ -120,7 +126,7 @@ class Files:
             row = await self._pool.fetchrow(_BY_ID, storable(file))
         return None if row is None else FileRecord(**row)
 
-    async def of(self, document: UUID, limit: int = LISTED_MAX) -> Sequence[FileRecord]:
+    async def of(self, document: UUID, limit: int = LISTED_MAX) -> list[FileRecord]:
         """The files of a block, the newest first."""
         with reaching():
             rows = await self._pool.fetch(_OF, document, limit)

@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from server.settings import Settings
 from storage.migrate import migrate
 from storage.pool import Pool, close_pool, open_pool
 from storage.postgres import Embedded
+from tests.weed import Weed, weed
 
 FULL = bool(os.environ.get("PLAIT_TEST_FULL"))
 """Whether the long forms are wanted: `scripts/test --full`."""
@@ -131,6 +132,13 @@ async def pool(database: str) -> AsyncIterator[Pool]:
     opened = await open_pool(database)
     yield opened
     await close_pool(opened)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weed]:
+    """A real object store with one bucket, for all tests of this process."""
+    with weed(tmp_path_factory.mktemp("weed")) as running:
+        yield running
 
 
 @pytest.fixture

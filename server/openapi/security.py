@@ -19,6 +19,10 @@ _BY_KIND: dict[str, tuple[str, str]] = {
         "documentToken",
         "A token for one document, from `/doc/{document}/auth`.",
     ),
+    "file": (
+        "fileToken",
+        "A token for the files of one block, good for minutes, from `/api/file/{key}/token`.",
+    ),
 }
 _BY_POLICY: dict[str, tuple[str, str]] = {
     "refresh": (

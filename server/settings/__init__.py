@@ -112,6 +112,10 @@ class Settings(
             for name in self.adapters_off
             if name not in _APIS
         ]
+        if not all("=" in text for text in self.blobs_options):
+            found.append("blobs_options must look like aws_region=eu-1,aws_endpoint=https://…")
+        if self.blobs_url and "://" not in self.blobs_url:
+            found.append("blobs_url must look like s3://bucket/prefix")
         return found + [
             f"trusted_proxies: {text!r} is neither an address nor a network"
             for text in self.trusted_proxies
@@ -135,6 +139,9 @@ _ORDER = (
     ("history_full_s", "history_hourly_s"),
     ("sweep_s", "keepalive_s"),
     ("keepalive_s", "idle_s"),
+    ("file_bytes_max", "account_bytes_max"),
+    ("upload_chunk_bytes", "upload_chunk_bytes_max"),
+    ("upload_chunk_bytes_max", "file_bytes_max"),
 )
 """Pairs of settings of which the first may not be more than the second."""
 

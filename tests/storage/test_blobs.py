@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from storage.blobs import DERIVED, Blob, Blobs, LocalStore, Usage, Use
+from storage.blobs import DERIVED, Blob, Blobs, LocalStore, Store, Usage, Use
+from storage.blobs.remote import RemoteStore
 from storage.blobs.store import PIECE_BYTES
 from storage.errors import HashMismatch, QuotaExceeded, TooLarge, UnknownBlob
 from storage.pool import Pool
+from tests.weed import Weed
 
 MIB = 1 << 20
 LATER = timedelta(days=2)
@@ -25,14 +28,17 @@ async def stream(data: bytes, part: int = 100_000) -> AsyncIterator[bytes]:
         yield data[at : at + part]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    """A folder."""
-    return LocalStore(tmp_path / "blobs")
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """A folder, and a prefix of a bucket: everything here holds for both."""
+    if request.param == "folder":
+        return LocalStore(tmp_path / "blobs")
+    s3: Weed = request.getfixturevalue("s3")
+    return RemoteStore(f"{s3.url}/{tmp_path.name}-{secrets.token_hex(4)}", s3.options)
 
 
 @pytest.fixture
-def blobs(pool: Pool, store: LocalStore) -> Blobs:
+def blobs(pool: Pool, store: Store) -> Blobs:
     """Blobs with a grace time of a day."""
     return Blobs(pool, store, grace_s=86_400)
 

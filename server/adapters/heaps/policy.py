@@ -2,7 +2,9 @@
 
 from server.adapter import ACCOUNT
 
-READ = ACCOUNT.reading("heaps")
+API = "heaps"
+"""The name in scopes of personal tokens."""
+READ = ACCOUNT.reading(API)
 """Routes that change nothing."""
-WRITE = ACCOUNT.writing("heaps")
+WRITE = ACCOUNT.writing(API)
 """Routes that change what workspaces hold."""

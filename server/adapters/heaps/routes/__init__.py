@@ -6,6 +6,7 @@ from server.adapter import Route
 from server.adapters.heaps.routes import (
     accounts,
     blocks,
+    files,
     heaps,
     history,
     instance,
@@ -18,6 +19,7 @@ from server.adapters.heaps.routes import (
     sync,
     tokens,
     trash,
+    uploads,
 )
 
 ROUTES: list[Route] = list(
@@ -36,6 +38,8 @@ ROUTES: list[Route] = list(
         invites.ROUTES,
         links.ROUTES,
         accounts.ROUTES,
+        files.ROUTES,
+        uploads.ROUTES,
     )
 )
 """All routes in the order of the page."""

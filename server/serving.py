@@ -1,0 +1,90 @@
+"""A blob as the answer to GET or HEAD: conditions, one range, safe headers, flat memory."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from email.utils import format_datetime
+from typing import NamedTuple
+
+from aiohttp import web
+
+from server import representation
+from server.files import FILES
+from server.ranges import Answer, Thing, Verdict, judge
+from server.sending import Kernel, Pieces, can_sendfile
+from storage.blobs import Blob
+from storage.errors import StorageError
+
+log = logging.getLogger("plait.files")
+
+CACHING = "private, no-cache"
+"""A browser keeps it and asks each time whether it may still show it: rights change."""
+
+
+class Shown(NamedTuple):
+    """How a blob is handed out."""
+
+    name: str
+    mime_type: str
+    modified: datetime
+    download: bool = False
+    """Whether the browser should save it, whatever it is."""
+    caching: str = CACHING
+
+
+async def serve(request: web.Request, blob: Blob, shown: Shown) -> web.StreamResponse:
+    """Answer with a blob, or the range of it that is asked for. The caller judged who may see it.
+
+    Raises UnknownBlob and StoreUnavailable with nothing sent, and aiohttp's errors for 412 and 416.
+    """
+    thing = Thing(blob.size, f'"{blob.hash}"', shown.modified)
+    answer = judge(request.headers, thing, is_get=request.method == "GET")
+    if answer.verdict is Verdict.FAILED:
+        raise web.HTTPPreconditionFailed
+    if answer.verdict is Verdict.UNSATISFIABLE:
+        raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{blob.size}"})
+    response = _head(thing, shown, answer)
+    if answer.verdict is Verdict.NOT_MODIFIED or request.method == "HEAD":
+        await response.prepare(request)
+    else:
+        await _send(request, response, blob, answer)
+    return response
+
+
+def _head(thing: Thing, shown: Shown, answer: Answer) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.verdict.value)
+    headers = response.headers
+    headers["ETag"] = thing.etag
+    headers["Last-Modified"] = format_datetime(thing.modified.replace(microsecond=0), usegmt=True)
+    headers["Cache-Control"] = shown.caching
+    if answer.verdict is Verdict.NOT_MODIFIED:
+        return response
+    headers["Accept-Ranges"] = "bytes"
+    headers.update(representation.headers(shown.name, shown.mime_type, download=shown.download))
+    response.content_length = answer.end - answer.start
+    if answer.verdict is Verdict.PART:
+        headers["Content-Range"] = f"bytes {answer.start}-{answer.end - 1}/{thing.size}"
+    return response
+
+
+async def _send(
+    request: web.Request, response: web.StreamResponse, blob: Blob, answer: Answer
+) -> None:
+    files = request.app[FILES]
+    _, start, end = answer
+    path = files.blobs.path(blob.digest)
+    sending = (
+        Kernel(path, start, end)
+        if path is not None and can_sendfile(request)
+        else Pieces(files.blobs.read(blob, start, end))
+    )
+    async with sending:  # Its error comes before the headers.
+        await response.prepare(request)
+        try:
+            await sending.send(request, response, files.settings.transfer_stuck_s)
+        except (TimeoutError, StorageError, ConnectionResetError) as error:
+            # The headers are out: all that can be said is that this is not the whole of it.
+            log.debug("a download broke off: %r", error)
+            if request.transport is not None:
+                request.transport.abort()
