@@ -149,14 +149,10 @@ class Files:
         """Forget abandoned uploads, remove blobs that nothing used for long; how many of both."""
         expired = now - timedelta(seconds=self.settings.upload_expiry_s)
         total = 0
-        for work in (
-            lambda: self.uploads.expire(expired, COLLECTED_MAX),
-            lambda: self.blobs.collect(now),
-        ):
-            gone = COLLECTED_MAX
-            while gone == COLLECTED_MAX:
-                gone = await work()
-                total += gone
+        while gone := await self.uploads.expire(expired, COLLECTED_MAX):
+            total += gone
+        while gone := await self.blobs.collect(now):
+            total += gone
         return total
 
     async def mend(self, now: datetime) -> int:

@@ -61,10 +61,11 @@ def headers(name: str, mime_type: str, *, download: bool = False) -> dict[str, s
 def disposition(name: str, *, inline: bool) -> str:
     """Content-Disposition (RFC 6266): the name in ASCII, and after RFC 8187 where it differs."""
     clean = shown_name(name)
+    # Its compatible form may bring back what was taken out: a wide slash becomes a slash.
     plain = unicodedata.normalize("NFKD", clean).encode("ascii", "ignore").decode()
-    plain = " ".join(plain.split()) or NAMELESS
-    if plain.startswith("."):
-        plain = NAMELESS + plain
+    plain = " ".join(_UNSAFE.sub("_", plain).split()).rstrip(" .")
+    if not plain or plain.startswith("."):
+        plain = _cut(NAMELESS + plain).rstrip(" .")
     said = f'{"inline" if inline else "attachment"}; filename="{plain}"'
     if plain != clean:
         said += f"; filename*=UTF-8''{quote(clean, safe=_ATTRIBUTE_SAFE)}"

@@ -18,6 +18,7 @@ from auth.principal import Role
 from auth.tokens import SKEW_S
 from server.app import Server
 from server.documents import DOCUMENTS, Documents
+from server.files import FILES, Files
 from server.metrics import METRICS, Metrics
 from server.realtime.connection import REALTIME, Realtime
 from server.settings import Settings
@@ -66,6 +67,11 @@ class Inside:
     def realtime(self) -> Realtime:
         """Its connections."""
         return self.app[REALTIME]
+
+    @property
+    def files(self) -> Files:
+        """Its files."""
+        return self.app[FILES]
 
     @property
     def store(self) -> Store:

@@ -31,6 +31,7 @@ EXPECTED: dict[str, dict[str, set[int]]] = {
         "viewer": {403},
     },
     "document": {"token of another document": {403, 404}, "another account": {403, 404}},
+    "file": {"token of another document": {403, 404}, "another account": {403, 404}},
     "socket": {"token of another document": {403}, "another account": {403}},
     "operator": {who: {401, 404} for who in ("owner", "another account", "document token")},
     "refresh": {who: {401} for who in ("owner", "another account", "document token")},
