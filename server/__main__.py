@@ -50,7 +50,7 @@ def run() -> None:
         factory = uvloop.new_event_loop
     except ImportError:
         factory = None
-    from server.app import StartError  # noqa: PLC0415
+    from server.binding import StartError  # noqa: PLC0415
 
     try:
         with asyncio.Runner(loop_factory=factory) as runner:

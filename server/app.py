@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import gc
 import logging
-import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -21,6 +19,7 @@ from server import openapi, operation, pages
 from server.adapter import mount
 from server.adapters import ADAPTERS
 from server.batches import BATCHES, Batches
+from server.binding import StartError, listen
 from server.blocks import BLOCKS, Blocks
 from server.budget import BODIES, Budget
 from server.catalogue import CATALOGUE, Catalogue
@@ -57,10 +56,6 @@ if TYPE_CHECKING:
     from storage.pool import Pool
 
 log = logging.getLogger("plait")
-
-
-class StartError(Exception):
-    """The server cannot start; the message is a sentence for the operator."""
 
 
 class Server:
@@ -257,7 +252,7 @@ class Server:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, settings.host, settings.port, backlog=4096)
-        await _bind(site, "host", settings.host, "port", settings.port)
+        await listen(site, "host", settings.host, "port", settings.port)
         host, port = runner.addresses[0][:2]
         identity.hosts.listening_on(port)
         self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -281,21 +276,6 @@ class Server:
         settings = self.settings
         site = web.TCPSite(runner, settings.metrics_host, settings.metrics_port)
         place = settings.metrics_host, "metrics_port", settings.metrics_port
-        await _bind(site, "metrics_host", *place)
+        await listen(site, "metrics_host", *place)
         host, port = runner.addresses[0][:2]
         log.info("metrics at http://%s:%s/metrics", host, port)
-
-
-async def _bind(
-    site: web.TCPSite, host_name: str, host: str, port_name: str, port: int | None
-) -> None:
-    """Listen. Raises StartError that names the setting to change."""
-    try:
-        await site.start()
-    except OSError as error:
-        # asyncio's own sentence repeats the address; only the cause is news.
-        cause = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        setting = port_name if error.errno in (errno.EADDRINUSE, errno.EACCES) else host_name
-        raise StartError(
-            f"cannot listen on {host} port {port}: {cause} (setting {setting})"
-        ) from error
