@@ -267,11 +267,7 @@ class Server:
 
     async def _listen_for_metrics(self, app: web.Application) -> None:
         """/metrics alone, without a token, where the operator says."""
-        private = web.Application()
-        private[operation.REGISTRY] = app[operation.REGISTRY]
-        private.router.add_get("/metrics", operation.own_listener)
-        runner = web.AppRunner(private, access_log=None)
-        await runner.setup()
+        runner = await operation.apart(app)
         self._stack.push_async_callback(runner.cleanup)
         settings = self.settings
         site = web.TCPSite(runner, settings.metrics_host, settings.metrics_port)

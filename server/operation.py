@@ -41,6 +41,16 @@ async def metrics(request: web.Request) -> web.Response:
     return exposition(request.app[REGISTRY])
 
 
+async def apart(app: web.Application) -> web.AppRunner:
+    """The same numbers in an application of their own, ready to listen somewhere."""
+    private = web.Application()
+    private[REGISTRY] = app[REGISTRY]
+    private.router.add_get("/metrics", own_listener)
+    runner = web.AppRunner(private, access_log=None)
+    await runner.setup()
+    return runner
+
+
 async def own_listener(request: web.Request) -> web.Response:
     """The same on the separate listener, which the operator keeps private."""
     return exposition(request.app[REGISTRY])
