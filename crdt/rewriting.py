@@ -46,6 +46,11 @@ def text_of(document: Document) -> str:
     return document.look(lambda doc: "\n\n".join(part for part in _parts(doc) if part))
 
 
+def is_plain(document: Document) -> bool:
+    """Whether the content is a Text, which is its own Markdown. Raises DocumentBroken."""
+    return document.look(lambda doc: reader(doc).kind(CONTENT)) == "text"
+
+
 def rewrite(before: str, after: str) -> Change:
     """The change that makes the content what `after` says, where `before` was what it said."""
     return lambda doc: _Rewriting(doc).run(before, after)
