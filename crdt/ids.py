@@ -54,6 +54,11 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+def spelled(text: str) -> str:
+    """A workspace's id as it is stored: a ULID in capitals, whatever the client wrote."""
+    return text.upper() if is_ulid(text) else text
+
+
 def is_global_id(text: str) -> bool:
     """Whether text names the same thing in every workspace."""
     return is_ulid(text) or is_uuid(text)
@@ -79,6 +84,7 @@ class DocumentName(msgspec.Struct, frozen=True):
         workspace = workspace or query_workspace or None
         if workspace is not None:
             _check(workspace, bounds)
+            workspace = spelled(workspace)
         return cls(workspace, name)
 
     def compose(self) -> str:

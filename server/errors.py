@@ -284,6 +284,10 @@ def faults_to_responses(word: Callable[[web.Request, Fault], dict[str, Any]]) ->
                 log.exception("%s %s failed", request.method, redact(request.path_qs))
                 fault = Fault(status=500, code="internal", message="this is a fault of the server")
         assert fault is not None
-        return answer(fault, word(request, fault))
+        response = answer(fault, word(request, fault))
+        if request.content.exception() is not None:
+            # The rest of the body cannot be told from a next request: say that this is the end.
+            response.force_close()
+        return response
 
     return answer_errors

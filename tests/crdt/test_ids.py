@@ -20,7 +20,7 @@ FORMS: dict[str, tuple[str, str | None, str | None, str]] = {
     "workspace, block and version": (f"{W}:{B}:v7", None, W, B),
     "a long version": (f"{W}:{B}:v123456", None, W, B),
     "UUIDs": (f"{U}:{U}", None, U, U),
-    "small letters stay": (f"{W.lower()}:{B.lower()}:v1", None, W.lower(), B.lower()),
+    "a workspace is spelled in capitals": (f"{W.lower()}:{B.lower()}:v1", None, W, B.lower()),
     "block path": (f"block/{B}", None, None, B),
     "block path, workspace beside it": (f"block/{B}", W, W, B),
     "block path with workspace": (f"block/{B}?workspaceId={W}", None, W, B),

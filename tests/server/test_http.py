@@ -170,3 +170,11 @@ async def test_a_client_that_breaks_off_harms_nobody(plain: Client) -> None:
     await writer.wait_closed()
 
     assert (await plain.post("/pet", json={"name": "x"})).status == 200
+
+
+async def test_a_body_that_cannot_be_read_ends_the_connection(plain: Client) -> None:
+    """Where the next request begins cannot be told; the answer says that it is the last one."""
+    response = await plain.post("/pet", data=b"no gzip", headers={"Content-Encoding": "gzip"})
+
+    assert response.status == 400
+    assert response.headers["Connection"] == "close"

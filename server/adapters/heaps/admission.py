@@ -11,7 +11,7 @@ from aiohttp import web
 from auth.errors import Forbidden
 from auth.principal import Role
 from crdt.errors import BadName
-from crdt.ids import DocumentName
+from crdt.ids import DocumentName, spelled
 from server.adapter import principal_of
 from server.adapters.heaps.schema_heaps import Which
 from server.blocks import BLOCKS
@@ -26,7 +26,12 @@ def named(body: Which) -> str:
     scope = body.heap_id or body.workspace_id
     if not scope:
         raise BadBody("it names no heap_id")
-    return scope
+    return spelled(scope)
+
+
+def heap_of(request: web.Request) -> str:
+    """The workspace that a request's path names."""
+    return spelled(request.match_info["heap_id"])
 
 
 async def admit(request: web.Request, scope: str, least: Role) -> Role:

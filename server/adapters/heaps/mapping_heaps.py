@@ -101,11 +101,11 @@ def place(after: str | None) -> tuple[int, UUID] | None:
         return None
     at, _, document = after.partition("-")
     if not (at.isascii() and at.isdigit() and len(at) < 17):
-        raise BadBody("after is none of ours")
+        raise BadBody("after is none of ours", "the query")
     try:
         return int(at), UUID(hex=document)
     except ValueError:
-        raise BadBody("after is none of ours") from None
+        raise BadBody("after is none of ours", "the query") from None
 
 
 def search(scope: str, hits: Hits, offset: int) -> schema.SearchReply:

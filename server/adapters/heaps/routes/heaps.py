@@ -8,12 +8,12 @@ import time
 from aiohttp import web
 
 from auth.principal import Role
-from crdt.ids import DocumentName, is_global_id, make_ulid
+from crdt.ids import DocumentName, is_global_id, make_ulid, spelled
 from crdt.projection import entitle
 from server.adapter import ADMINISTRATOR, Routes, principal_of
 from server.adapters.heaps import mapping_heaps as mapping
 from server.adapters.heaps import schema_heaps as schema
-from server.adapters.heaps.admission import admit, named
+from server.adapters.heaps.admission import admit, heap_of, named
 from server.adapters.heaps.policy import READ, WRITE
 from server.blocks import BLOCKS
 from server.catalogue import CATALOGUE
@@ -139,7 +139,7 @@ async def add(request: web.Request) -> web.Response:
 @ROUTES.get("/api/heap/stats/{heap_id}", access=READ, reply=schema.Stats)
 async def stats(request: web.Request) -> web.Response:
     """Blocks, files, bytes and members of a workspace."""
-    scope = request.match_info["heap_id"]
+    scope = heap_of(request)
     await admit(request, scope, Role.VIEWER)
     await request.app[CATALOGUE].extracting.catch_up(scope)
     found = await _one(request, scope)
@@ -154,7 +154,7 @@ async def stats(request: web.Request) -> web.Response:
 )
 async def delete(request: web.Request) -> web.Response:
     """Delete a workspace: its sockets close, and an administrator can restore it for a while."""
-    scope = request.match_info["heap_id"]
+    scope = heap_of(request)
     await admit(request, scope, Role.OWNER)
     catalogue = request.app[CATALOGUE]
     if await catalogue.workspaces.is_default(scope):
@@ -169,7 +169,7 @@ async def delete(request: web.Request) -> web.Response:
 )
 async def restore(request: web.Request) -> web.Response:
     """Bring a deleted workspace back, while its time to be restored is not over."""
-    scope = request.match_info["heap_id"]
+    scope = heap_of(request)
     catalogue = request.app[CATALOGUE]
     since = catalogue.restorable_since()
     if not is_fit(scope) or not await catalogue.workspaces.is_restorable(scope, since):
@@ -225,4 +225,4 @@ def _new_id() -> str:
 def _global(text: str) -> str:
     if not is_global_id(text):
         raise BadBody("an id is a ULID or a UUID")
-    return text
+    return spelled(text)

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from auth.errors import Forbidden
 from auth.principal import Principal, Role
+from crdt.ids import spelled
 from server.adapter import Routes, principal_of
 from server.adapters.heaps import mapping_sync as mapping
 from server.adapters.heaps import schema_sync as schema
@@ -59,7 +60,8 @@ async def _delta(
     request: web.Request, scope: str | None, since: object, limit: object
 ) -> web.Response:
     if not scope:
-        raise BadBody("it names no workspace")
+        raise BadBody("it names no workspace", "the request")
+    scope = spelled(scope)
     await _admit(request, principal_of(request), scope)
     most = request.app[DOCUMENTS].settings.delta_entries_max
     page = await request.app[FEED].since(

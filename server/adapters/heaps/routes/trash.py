@@ -10,7 +10,7 @@ from crdt.ids import DocumentName
 from server.adapter import Routes, principal_of
 from server.adapters.heaps import mapping_heaps as mapping
 from server.adapters.heaps import schema_heaps as schema
-from server.adapters.heaps.admission import admit
+from server.adapters.heaps.admission import admit, heap_of
 from server.adapters.heaps.policy import READ, WRITE
 from server.blocks import BLOCKS
 from server.catalogue import CATALOGUE
@@ -30,7 +30,7 @@ _RESTORE_BYTES_MAX = 1 << 20
 @ROUTES.get("/api/trash/{heap_id}", access=READ, query=schema.TrashPage, reply=schema.Trash)
 async def trash(request: web.Request) -> web.Response:
     """List the blocks in the trash of a workspace, last trashed first."""
-    scope = request.match_info["heap_id"]
+    scope = heap_of(request)
     await admit(request, scope, Role.VIEWER)
     await request.app[FEED].settle(scope)
     limit = _limit(request.query.get("limit"))
@@ -43,7 +43,7 @@ async def trash(request: web.Request) -> web.Response:
 @ROUTES.delete("/api/trash/{heap_id}", access=WRITE, reply=schema.TrashEmptied)
 async def empty(request: web.Request) -> web.Response:
     """Delete what is in the trash for good: content goes, and no device brings it back."""
-    scope = request.match_info["heap_id"]
+    scope = heap_of(request)
     await admit(request, scope, Role.EDITOR)
     await request.app[FEED].settle(scope)
     catalogue = request.app[CATALOGUE]
@@ -71,7 +71,7 @@ async def empty(request: web.Request) -> web.Response:
 )
 async def restore(request: web.Request) -> web.Response:
     """Take one or more blocks out of the trash; each has its own result."""
-    scope = request.match_info["heap_id"]
+    scope = heap_of(request)
     await admit(request, scope, Role.EDITOR)
     body = await read_body(request, schema.Restore, bytes_max=_RESTORE_BYTES_MAX)
     wanted = list(dict.fromkeys([*body.block_ids, *([body.block_id] if body.block_id else [])]))
