@@ -36,6 +36,7 @@ from storage.grants import Grants
 from storage.links import Links
 from storage.members import Members
 from storage.pool import Pool
+from storage.usage import Usages
 
 log = logging.getLogger("plait.identity")
 
@@ -100,6 +101,7 @@ class Identity:
         self.links = Links(pool)
         self.members = Members(pool)
         self.grants = Grants(pool)
+        self.usages = Usages(pool)
 
     def install(self, app: web.Application) -> None:
         """Put into an application what its routes look up."""

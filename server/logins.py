@@ -21,7 +21,7 @@ from crdt.ids import make_ulid
 from server.hosts import Hosts
 from server.keyring import Keyring
 from server.settings import Settings
-from storage.accounts import Account, Accounts, Newcomer
+from storage.accounts import Account, Accounts, Login, Newcomer
 from storage.credentials import Credentials
 
 
@@ -93,16 +93,9 @@ class Logins:
         Raises BadCredential (shape), Unauthorized (challenge or signature), ApprovalRequired,
         AccountDisabled, RegistrationClosed, RegistrationFull.
         """
-        key = read_public_key(attempt.public_key)
-        signatures = read_signature(attempt.signature)
         asked = attempt.server_challenge
         to_sign = None if asked is None else read_server_challenge(asked)
-        signed = self._challenges().check(attempt.message, key, self._clock())
-        if not verify(key, attempt.message.encode(), signatures):
-            raise Unauthorized("signature_invalid")
-        login = await self._accounts.login(key, signed.digest, signed.expires_at)
-        if not login.is_fresh:
-            raise Unauthorized("challenge_used")
+        key, login = await self._check(attempt.public_key, attempt.message, attempt.signature)
         if login.account is None or login.device is None:
             account, device = await self._register(key, attempt)
         else:
@@ -121,6 +114,14 @@ class Logins:
             server_signature=self._sign(to_sign),
         )
 
+    async def prove(self, public_key: str, message: str, signature: str) -> bytes:
+        """The key that signed a challenge of its own, for a device that is to be let in.
+
+        Raises BadCredential and Unauthorized, as `log_in` does.
+        """
+        key, _ = await self._check(public_key, message, signature)
+        return key
+
     async def renew(self, refresh_token: str) -> Pair:
         """The next pair for a refresh token; Unauthorized when it is not good (any more)."""
         shown = self._refresh.read(refresh_token)
@@ -134,6 +135,18 @@ class Logins:
             grace_s=self._settings.refresh_grace_s,
         )
         return Pair(access=self._access(renewed.account, renewed.family), refresh=following)
+
+    async def _check(self, public_key: str, message: str, signature: str) -> tuple[bytes, Login]:
+        """A key that signed its challenge, which is used up by that, and whose it is."""
+        key = read_public_key(public_key)
+        signatures = read_signature(signature)
+        signed = self._challenges().check(message, key, self._clock())
+        if not verify(key, message.encode(), signatures):
+            raise Unauthorized("signature_invalid")
+        login = await self._accounts.login(key, signed.digest, signed.expires_at)
+        if not login.is_fresh:
+            raise Unauthorized("challenge_used")
+        return key, login
 
     def _challenges(self) -> Challenges:
         # Made anew because the public URL is known only once the server listens.

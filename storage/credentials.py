@@ -192,13 +192,17 @@ class Credentials:
 
     async def revoke_all(self, account: str) -> int:
         """End every login of an account; how many there were."""
+        return await self.revoke_others(account, "")
+
+    async def revoke_others(self, account: str, but: str) -> int:
+        """End every login of an account but one; how many there were."""
         with reaching():
             async with transaction(self._pool) as connection:
                 await connection.execute(BUMP, account)
-                rows = await connection.fetch(
-                    "DELETE FROM refresh_families WHERE account = $1 RETURNING id", account
+                done = await connection.execute(
+                    "DELETE FROM refresh_families WHERE account = $1 AND id <> $2", account, but
                 )
-        return len(rows)
+        return int(done.split()[1])
 
     async def logins(self, account: str) -> list[LoginRecord]:
         """The logins of an account, the one used last first."""

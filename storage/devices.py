@@ -27,6 +27,7 @@ _REMOVE = """
 DELETE FROM account_keys WHERE account = $1 AND device = $2
 AND (SELECT count(*) FROM account_keys WHERE account = $1) > 1
 """
+_RENAME = "UPDATE account_keys SET label = $3 WHERE account = $1 AND device = $2"
 _OF = """
 SELECT key, device, label, created_at FROM account_keys WHERE account = $1
 ORDER BY created_at, device
@@ -58,6 +59,12 @@ class Devices:
                 done = await connection.execute(_REMOVE, account, device)
                 await connection.execute(BUMP, account)
         return done != "DELETE 0"
+
+    async def rename(self, account: str, device: str, label: str) -> bool:
+        """Give a device a name; False where the account has none of that id."""
+        with reaching():
+            done = await self._pool.execute(_RENAME, account, device, label)
+        return bool(done != "UPDATE 0")
 
     async def of(self, account: str) -> list[Key]:
         """The devices of an account, oldest first."""

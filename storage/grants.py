@@ -27,14 +27,6 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What is stored in the workspaces that an account owns."""
-
-    workspaces: int
-    documents: int
-    log_bytes: int
-
-
 _PLACE = """
 SELECT m.role, s.rights_version FROM scopes s
 LEFT JOIN members m ON m.scope = s.id AND m.account = $1
@@ -43,14 +35,6 @@ WHERE s.id = $2 AND s.deleted_at IS NULL
 _WORKSPACES = """
 SELECT s.id, s.title, m.role, s.owner, s.created_at FROM members m JOIN scopes s ON s.id = m.scope
 WHERE m.account = $1 AND s.deleted_at IS NULL ORDER BY s.created_at, s.id LIMIT $2
-"""
-_USAGE = """
-SELECT count(DISTINCT s.id) AS workspaces, count(d.id) AS documents,
-       coalesce(sum(h.log_bytes + h.snapshot_bytes), 0)::bigint AS log_bytes
-FROM scopes s
-LEFT JOIN documents d ON d.scope = s.id AND d.purged_at IS NULL
-LEFT JOIN heads h ON h.document = d.id
-WHERE s.owner = $1 AND s.kind = 'workspace' AND s.deleted_at IS NULL
 """
 _SET = """
 INSERT INTO members (scope, account, role) VALUES ($1, $2, $3)
@@ -91,13 +75,6 @@ class Grants:
         with reaching():
             rows = await self._pool.fetch(_WORKSPACES, account, most)
         return [Workspace(**(dict(row) | {"role": Role.of(row["role"])})) for row in rows]
-
-    async def usage(self, account: str) -> Usage:
-        """What an account's own workspaces hold."""
-        with reaching():
-            row = await self._pool.fetchrow(_USAGE, account)
-        assert row is not None
-        return Usage(**row)
 
     async def create_workspace(self, scope: str, owner: str, title: str) -> None:
         """A new workspace with its owner as the only member."""

@@ -74,24 +74,3 @@ async def test_moved_tells_exactly_what_moved(pool: Pool) -> None:
         ("scope", two.default_workspace, 2),
     ]
     assert await grants.moved({}, {}) == []
-
-
-async def test_usage_counts_what_is_stored(pool: Pool) -> None:
-    """Workspaces, documents and bytes of the account's own, and of nobody else's."""
-    grants = Grants(pool)
-    owner, _ = await join(pool)
-    other, _ = await join(pool)
-    await pool.execute(
-        "INSERT INTO documents (id, scope, name) VALUES"
-        " ('00000000-0000-0000-0000-000000000001', $1, 'a'),"
-        " ('00000000-0000-0000-0000-000000000002', $1, 'b')",
-        owner.default_workspace,
-    )
-    await pool.execute(
-        "INSERT INTO heads (document, scope, log_bytes, snapshot_bytes)"
-        " SELECT id, scope, 10, 5 FROM documents"
-    )
-    mine, theirs = await grants.usage(owner.id), await grants.usage(other.id)
-
-    assert (mine.workspaces, mine.documents, mine.log_bytes) == (1, 2, 30)
-    assert (theirs.workspaces, theirs.documents, theirs.log_bytes) == (1, 0, 0)

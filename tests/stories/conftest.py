@@ -11,7 +11,7 @@ from server.app import Server
 from server.identity import IDENTITY
 from server.settings import Settings
 from tests.server.person import Person
-from tests.stories.world import Web, World, populate
+from tests.stories.world import ENDS_THE_LOGIN, Web, World, populate
 
 
 @pytest.fixture
@@ -25,6 +25,7 @@ async def world(database: str, tmp_path: Path) -> AsyncIterator[World]:
     routes = [
         mounted.route for mounted in server.app[TABLE].values() if mounted.route.method != "OPTIONS"
     ]
+    routes.sort(key=lambda route: route.path in ENDS_THE_LOGIN)
     async with aiohttp.ClientSession(server.address) as session:
         made = World(Web(session), server, server.app[IDENTITY], routes, Person())
         await populate(made)

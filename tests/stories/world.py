@@ -27,6 +27,8 @@ HANDSHAKE = {
     "Sec-WebSocket-Version": "13",
     "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
 }
+ENDS_THE_LOGIN = ("/api/auth/logout", "/api/sessions")
+"""Routes after which a caller is one no more: visited last."""
 
 
 class Web:

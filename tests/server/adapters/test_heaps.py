@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from server.adapters.heaps import ADAPTER, schema
+from server.adapters.heaps import ADAPTER, schema, schema_me
 from server.cors import Cors
 
 PAGE = {
@@ -34,12 +34,12 @@ def test_the_whole_auth_namespace_is_limited() -> None:
     """Every route below /api/auth counts against the address."""
     auth = [route for route in ADAPTER.routes if route.path.startswith("/api/auth/")]
 
-    assert len(auth) == 4
+    assert len(auth) == 5
     assert {route.access.limit for route in auth} == {"auth"}
 
 
 LOGIN_ONLY = re.compile(
-    r"/api/(access-tokens|invite|devices|sessions|me/sessions)(/|$)"
+    r"/api/(access-tokens|auth/logout|devices|invite|sessions)(/|$)"
     r"|/api/heap/{heap_id}/(invites|leave|members/)|/api/block/{block_key}/links"
 )
 """Paths that no personal token opens: credentials, and who may do what."""
@@ -76,7 +76,7 @@ def test_bearer_routes_mirror_origins() -> None:
             schema.Health,
             {"server", "database", "version", "name", "public_url", "public_key", "diagnostics"},
         ),
-        (schema.Me, {"subscriptions", "entitlements", "usage", "limits"}),
+        (schema_me.Me, {"subscriptions", "entitlements", "usage", "limits"}),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )

@@ -13,6 +13,7 @@ from server.adapters.heaps.routes import (
     invites,
     links,
     login,
+    me,
     media,
     members,
     search,
@@ -26,6 +27,7 @@ ROUTES: list[Route] = list(
     chain(
         instance.ROUTES,
         login.ROUTES,
+        me.ROUTES,
         tokens.ROUTES,
         sync.ROUTES,
         heaps.ROUTES,

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from auth.errors import ApprovalRequired, Unauthorized
-from auth.keys import encode_base58
-from server.adapter import ANYONE, REFRESH, Routes, principal_of
+from auth.errors import ApprovalRequired
+from server.adapter import ANYONE, REFRESH, Routes
 from server.adapters.heaps import schema
-from server.adapters.heaps.policy import READ
 from server.hosts import HOSTS
 from server.http import read_body, reply
 from server.identify import bearer_of
 from server.identity import IDENTITY
 from server.logins import Attempt, LoggedIn
-from server.settings import Settings
-from storage.grants import Usage, Workspace
 
 ROUTES = Routes(section="Auth and session")
 
@@ -98,38 +94,6 @@ async def refresh_token(request: web.Request) -> web.Response:
     return reply(schema.Renewed(success=True, access_token=pair.access, refresh_token=pair.refresh))
 
 
-@ROUTES.post("/api/me", access=READ, body=None, reply=schema.Me)
-async def me(request: web.Request) -> web.Response:
-    """The caller's account, workspaces, usage and limits."""
-    identity, principal = request.app[IDENTITY], principal_of(request)
-    account = await identity.accounts.get(principal.account)
-    if account is None:
-        raise Unauthorized("token_revoked")
-    keys = await identity.devices.of(account.id)
-    listed_max = identity.settings.workspaces_listed_max
-    workspaces = await identity.grants.workspaces(account.id, listed_max)
-    usage = await identity.grants.usage(account.id)
-    own = next((key.key for key in keys if key.device == principal.device), b"")
-    return reply(
-        schema.Me(
-            success=True,
-            id=account.id,
-            user_id=account.id,
-            public_key=encode_base58(own),
-            email=account.email_hint,
-            is_admin=account.is_admin,
-            created_at=account.created_at.isoformat(),
-            device_id=principal.device or "",
-            default_workspace_id=account.default_workspace,
-            workspaces=[_own_workspace(each, account.default_workspace) for each in workspaces],
-            subscriptions=[],
-            entitlements=[],
-            usage=_usage(usage),
-            limits=_limits(identity.settings),
-        )
-    )
-
-
 def _key_verified(request: web.Request, done: LoggedIn) -> schema.KeyVerified:
     return schema.KeyVerified(
         success=True,
@@ -160,31 +124,4 @@ def _session_verified(request: web.Request, done: LoggedIn) -> schema.SessionVer
         user_id=done.account.id,
         workspace_id=done.account.default_workspace,
         is_admin=done.account.is_admin,
-    )
-
-
-def _own_workspace(workspace: Workspace, default: str) -> schema.OwnWorkspace:
-    return schema.OwnWorkspace(
-        id=workspace.id,
-        workspace_id=workspace.id,
-        title=workspace.title,
-        role=workspace.role.word,
-        is_default=workspace.id == default,
-        created_at=workspace.created_at.isoformat(),
-    )
-
-
-def _usage(usage: Usage) -> schema.Usage:
-    return schema.Usage(
-        workspaces=usage.workspaces, documents=usage.documents, bytes=usage.log_bytes
-    )
-
-
-def _limits(settings: Settings) -> schema.Limits:
-    return schema.Limits(
-        document_bytes_max=settings.document_bytes_max,
-        update_bytes_max=settings.update_bytes_max,
-        documents_per_connection_max=settings.documents_per_connection_max,
-        keys_max=settings.keys_per_account_max,
-        sessions_max=settings.logins_per_account_max,
     )

@@ -63,23 +63,6 @@ async def test_verify_key_gives_the_same_in_snake_case(client: Client) -> None:
     assert await person.me(client) == 200
 
 
-async def test_me_tells_the_account(client: Client) -> None:
-    """Identity, the one workspace and default, empty subscriptions, usage and limits."""
-    person = await Person().log_in(client, email="ada@example.org")
-    response = await client.post("/api/me", headers=person.bearer)
-    body = await response.json()
-
-    assert (body["user_id"], body["public_key"]) == (person.account, person.public_key)
-    assert (body["email"], body["is_admin"]) == ("ada@example.org", True)
-    assert body["default_workspace_id"] == person.workspace
-    assert [(w["id"], w["role"], w["is_default"]) for w in body["workspaces"]] == [
-        (person.workspace, "owner", True)
-    ]
-    assert body["subscriptions"] == body["entitlements"] == []
-    assert body["usage"] == {"workspaces": 1, "documents": 0, "bytes": 0}
-    assert body["limits"]["update_bytes_max"] > 0
-
-
 async def test_the_server_proves_itself(client: Client) -> None:
     """A server_challenge comes back signed by the key that /api/ shows, under both names."""
     challenge = "prove yourself, é " + "x" * 20
