@@ -77,9 +77,13 @@ class Collection:
         found = self.find(record)
         return None if found is None else found.value
 
-    def put(self, record: str, value: Value) -> bool:
-        """Replace whatever stands there. Whether that changed anything. Raises BadRecord."""
-        return self._write(record, {"value": plain(value)})
+    def put(self, record: str, value: Value, at: int | None = None) -> bool:
+        """Replace whatever stands there, whatever its time. Whether that changed anything.
+
+        With `at` for who decides by a rule of his own what is later. Raises BadRecord.
+        """
+        entry = {"value": plain(value)}
+        return self._write(record, entry if at is None else entry | {"at": checked_at(at)})
 
     def put_latest(self, record: str, value: Value, at: int) -> bool:
         """Replace what stands there if `at` is later; of equal ones the same wins everywhere.

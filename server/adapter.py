@@ -143,6 +143,8 @@ class Adapter:
     """What `error_body` makes, as a type or one of `server.describe`'s words."""
     schemes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """OpenAPI security schemes of its own by name, such as a cookie or a password header."""
+    is_closed: bool = False
+    """Whether a wrong method on one of its paths, too, is only told to whom the path lets in."""
     install: Callable[[web.Application, Pool], None] | None = None
     """Puts into an application what the routes look up; what is shared stands there by then."""
 
@@ -166,6 +168,9 @@ class Mounted:
 TABLE = web.AppKey("route table", dict[Any, Mounted])
 """From the handler that aiohttp calls to the route it stands for."""
 
+CLOSED = web.AppKey("closed paths", dict[str, Mounted])
+"""The paths of closed adapters, and a route of each."""
+
 Middle: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -178,6 +183,8 @@ def mount(app: web.Application, adapter: Adapter) -> None:
         table[handler] = Mounted(adapter=adapter, route=route)
         app.router.add_route(route.method, route.path, handler)
         paths.setdefault(route.path, set()).add(route.method)
+        if adapter.is_closed:
+            app[CLOSED].setdefault(route.path, table[handler])
         if route.method == "GET" and route.access is not SOCKET:
             app.router.add_route("HEAD", route.path, handler)
     if adapter.cors is not Cors.NONE:
@@ -230,7 +237,17 @@ def _preflight_of(
 
 def mounted(request: web.Request) -> Mounted | None:
     """The table's entry for the route of a request; None where no route fits."""
-    return request.app[TABLE].get(request.match_info.handler)
+    found = request.app[TABLE].get(request.match_info.handler)
+    return request.app[CLOSED].get(request.path) if found is None else found
+
+
+async def check_closed(request: web.Request) -> None:
+    """Of a wrong method on a path of a closed adapter: raise Unauthorized for strangers first."""
+    closed = request.app[CLOSED].get(request.path)
+    if closed is not None and isinstance(
+        request.match_info.http_exception, web.HTTPMethodNotAllowed
+    ):
+        await closed.adapter.identify(request, closed.route.access)
 
 
 def undeclared(app: web.Application) -> list[str]:

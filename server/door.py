@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from server import cors
-from server.adapter import TABLE, mounted
+from server.adapter import CLOSED, TABLE, check_closed, mounted
 from server.cors import Cors
 from server.errors import Fault, Handler, faults_to_responses
 from server.hosts import HOSTS
@@ -23,6 +23,7 @@ _API = "/api/"
 def setup_http(app: web.Application) -> None:
     """Give an application the door. It needs HOSTS, IDENTIFY and LIMITS before it serves."""
     app[TABLE] = {}
+    app[CLOSED] = {}
     app.middlewares.append(faults_to_responses(word))
     app.middlewares.append(check_host)
     app.on_response_prepare.append(finish)
@@ -36,8 +37,9 @@ def word(request: web.Request, fault: Fault) -> dict[str, Any]:
 
 @web.middleware
 async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what was sent to another host."""
+    """Refuse what was sent to another host, and what closed paths answer nobody."""
     request.app[HOSTS].check(request)
+    await check_closed(request)
     return await handler(request)
 
 

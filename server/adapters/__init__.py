@@ -1,7 +1,7 @@
 """One folder for each REST API, and the list of them."""
 
 from server.adapter import Adapter
-from server.adapters import difflog, heaps
+from server.adapters import ascently, difflog, heaps
 
-ADAPTERS: list[Adapter] = [heaps.ADAPTER, difflog.ADAPTER]
+ADAPTERS: list[Adapter] = [heaps.ADAPTER, difflog.ADAPTER, ascently.ADAPTER]
 """Every adapter of this server, in the order in which its routes are mounted."""

@@ -13,7 +13,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from crdt.bounds import Bounds
-from server.settings.apis import Apis, Difflog
+from server.settings.apis import Apis, Ascently, Difflog
 from server.settings.files import Files
 from server.settings.media import Media
 from server.settings.people import Identity
@@ -48,6 +48,7 @@ class Settings(
     Media,
     Apis,
     Difflog,
+    Ascently,
     Bounds,
 ):
     """All settings of one server."""

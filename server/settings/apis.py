@@ -64,3 +64,20 @@ class Difflog:
 
     difflog_relays_per_minute: int = 120
     """Calls of the command line's relay that one address may make in a minute."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ascently:
+    """Climbers' datasets (Ascently)."""
+
+    ascently_body_bytes_max: int = 32 * MIB
+    """Bytes of one upload."""
+
+    ascently_dataset_bytes_max: int = 64 * MIB
+    """Bytes of one dataset, as it is stored."""
+
+    ascently_image_bytes_max: int = 25 * MIB
+    """Bytes of one image."""
+
+    ascently_images_max: int = 100_000
+    """Images of one account."""

@@ -35,6 +35,7 @@ EXPECTED: dict[str, dict[str, set[int]]] = {
     "socket": {"token of another document": {403}, "another account": {403}},
     "operator": {who: {401, 404} for who in ("owner", "another account", "document token")},
     "refresh": {who: {401} for who in ("owner", "another account", "document token")},
+    "personal": {who: {401} for who in ("owner", "another account", "viewer", "document token")},
 }
 """What a kind of caller gets at a policy; whoever is not named may be let in."""
 
@@ -59,7 +60,7 @@ def allowed(route: Route, who: str) -> set[int] | None:
 
 
 PERSONAL = ("read token", "write token", "token of another scope")
-"""The owner's personal tokens, two of them for `heaps`."""
+"""The owner's personal tokens: two for `heaps`, the other one for `ascently`."""
 
 
 def _of_personal_token(route: Route, who: str) -> set[int] | None:
@@ -68,6 +69,8 @@ def _of_personal_token(route: Route, who: str) -> set[int] | None:
     if access.name in {"refresh", "operator"}:
         return {401, 404}
     if access.name == "anyone" or access.optional:
+        return None
+    if access.api == "ascently" and who == "token of another scope":
         return None
     if access.api is None or access.api != "heaps" or who == "token of another scope":
         return {403} if Kind.ACCESS in access.kinds or access.name == "socket" else {401}

@@ -1,0 +1,111 @@
+"""Datasets: found, made, merged and read, with the moments that clients go by."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+
+from crdt.ids import RANDOM_BYTES, make_ulid
+from server.adapters.ascently import instants, mapping
+from server.adapters.ascently.items import COLLECTIONS, Item
+from server.documents import DOCUMENTS, Documents
+from server.errors import BodyTooLarge, NotFound
+from server.feed import FEED, Feed
+from server.files import FILES
+from server.looking import change, look
+from server.settings import Settings
+from storage.ascently import KIND, Ascently, Dataset
+from storage.pool import Pool
+
+_PAGE = 10_000
+"""Records of the feed that are asked for at a time."""
+_NAME = "dataset"
+
+
+def now_ms() -> int:
+    """The time in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Datasets:
+    """What the routes ask. Every method may raise Unavailable or Busy."""
+
+    def __init__(self, settings: Settings, documents: Documents, feed: Feed, pool: Pool) -> None:
+        self.settings = settings
+        self.store = Ascently(pool)
+        self._documents = documents
+        self._feed = feed
+
+    async def whole(self, account: str) -> bytes:
+        """The dataset as JSON. Raises NotFound where nothing was ever uploaded."""
+        dataset = await self.store.find(account)
+        if dataset is None:
+            raise NotFound
+        return await look(self._documents, dataset.document, mapping.read_dataset)
+
+    async def replace(self, account: str, items: Sequence[Item], said: Mapping[str, Any]) -> None:
+        """Put an upload in the place of all that was there."""
+        dataset = await self._dataset(account)
+        now = instants.compose(now_ms())
+        write = partial(mapping.write_dataset, items=items, said=said, now=now)
+        await change(self._documents, dataset.document, write, account)
+        await self._feed.settle(dataset.document.scope)
+        await self.store.issue(dataset, now_ms())
+
+    async def merge(
+        self, account: str, items: Sequence[Item], cursor: int, size: int
+    ) -> tuple[str, mapping.Texts]:
+        """Take in a delta of `size` bytes; serverTime, and what is news after the cursor (ns)."""
+        dataset = await self._dataset(account)
+        if items and dataset.size + size > self.settings.ascently_dataset_bytes_max:
+            raise BodyTooLarge(self.settings.ascently_dataset_bytes_max)
+        document, now = dataset.document, instants.compose(now_ms())
+        write = partial(mapping.write_delta, items=items, now=now)
+        await change(self._documents, document, write, account)
+        await self._feed.settle(document.scope)
+        issued = await self.store.issue(dataset, now_ms(), cursor // 1_000_000)
+        received = await self._received(dataset, issued.since)
+        read = partial(mapping.read_changed, cursor=cursor, received=received)
+        return instants.compose(issued.at), await look(self._documents, document, read)
+
+    async def _received(self, dataset: Dataset, since: int | None) -> list[tuple[str, str]]:
+        """The records that came later than a stamp."""
+        found: list[tuple[str, str]] = []
+        document, has_more = dataset.document, since is not None
+        while has_more:
+            assert since is not None
+            page = await self._feed.changes.records_since(
+                document.scope, COLLECTIONS, since, _PAGE, document.id
+            )
+            found += [(one.collection, one.record) for one in page.entries]
+            since, has_more = page.marker, page.has_more
+        return found
+
+    async def _dataset(self, account: str) -> Dataset:
+        """The account's dataset, made where it has none yet."""
+        found = await self.store.find(account)
+        if found is not None:
+            return found
+        scope = make_ulid(now_ms(), os.urandom(RANDOM_BYTES))
+        await self.store.create_scope(scope, account)
+        document = await self._documents.store.create(scope, _NAME, account, KIND)
+        if not await self.store.insert(account, document.id, now_ms()):
+            await self.store.end_scope(scope)
+        found = await self.store.find(account)
+        assert found is not None
+        return found
+
+
+DATASETS = web.AppKey("ascently datasets", Datasets)
+
+
+def install(app: web.Application, pool: Pool) -> None:
+    """Put into an application what the routes look up."""
+    documents = app[DOCUMENTS]
+    app[DATASETS] = Datasets(documents.settings, documents, app[FEED], pool)
+    assert FILES in app

@@ -1,0 +1,209 @@
+"""A dataset and its document, both ways. Pure: `write_…` change a document, `read_…` look at one.
+
+The document is looked at first and written last, and only where something changes, so that sending
+the same again stores nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from crdt.entries import AT_MAX
+from crdt.records import Collection
+from server.adapters.ascently.items import (
+    COLLECTIONS,
+    LISTS,
+    TOMBSTONES,
+    TYPES,
+    Item,
+    best,
+    read_item,
+    tombstone_key,
+)
+
+__all__ = ["COLLECTIONS"]
+
+HELD: Final = "held"
+META: Final = "meta"
+_DATASET: Final = "dataset"
+_KINDS: Final = {collection: kind for kind, collection in TYPES.items()}
+
+Texts = dict[str, list[str]]
+"""The JSON of items by collection."""
+
+
+class Verdict(NamedTuple):
+    """What shall stand under one id of one list: an item, a tombstone, or neither."""
+
+    item: Item | None
+    tombstone: Item | None
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+
+def write_delta(doc: Any, items: Iterable[Item], now: str) -> None:  # noqa: ANN401
+    """Merge what one device changed: whatever is newest stands, in whatever order it came."""
+    incoming = _without_active(doc, best(items))
+    changed = False
+    for item in incoming.values():
+        changed |= _merge(doc, item)
+    if changed or Collection.of(doc, META).find(_DATASET) is None:
+        _put_meta(doc, _said(doc) | {"exportedAt": now})
+
+
+def write_dataset(doc: Any, items: Iterable[Item], said: Mapping[str, Any], now: str) -> None:  # noqa: ANN401
+    """Replace the whole dataset by an upload; what is not in it is gone without a tombstone."""
+    held = Collection.of(doc, HELD)
+    for key, _ in held.all():
+        held.forget(key)
+    wanted = best(items)
+    active = {item.id for item in wanted.values() if item.is_active}
+    standing = {place: item for place, item in wanted.items() if _stands(item, wanted, active)}
+    for name in COLLECTIONS:
+        collection = Collection.of(doc, name)
+        gone = {key for key, _ in collection.all()}
+        for (place, key), item in standing.items():
+            if place == name:
+                gone.discard(key)
+                _put(collection, item)
+        for key in gone:
+            collection.forget(key)
+    for item in wanted.values():
+        if item.collection == "attempts" and item.session in active:
+            _put(held, item)
+    defaults = {"exportedAt": now, "version": "2.0", "formatVersion": "2.0"}
+    _put_meta(doc, defaults | {key: value for key, value in said.items() if value is not None})
+
+
+def _stands(item: Item, wanted: Mapping[tuple[str, str], Item], active: set[str]) -> bool:
+    """Whether one of an upload stands beside the others."""
+    if item.is_active or (item.collection == "attempts" and item.session in active):
+        return False
+    if item.collection != TOMBSTONES:
+        stones = (wanted.get((TOMBSTONES, key)) for key in _stone_keys(item))
+        return all(stone is None or stone.at < item.at for stone in stones)
+    lists = [TYPES[item.type]] if item.type in TYPES else [] if item.type else LISTS
+    others = (wanted.get((name, item.id)) for name in lists)
+    return all(other is None or other.at <= item.at or other.is_active for other in others)
+
+
+def _without_active(
+    doc: Any,  # noqa: ANN401
+    incoming: dict[tuple[str, str], Item],
+) -> dict[tuple[str, str], Item]:
+    """Sessions that are being climbed are not taken, and their attempts wait for them."""
+    sessions, held = Collection.of(doc, "sessions"), Collection.of(doc, HELD)
+    active = {
+        item.id for item in incoming.values() if item.is_active and sessions.find(item.id) is None
+    }
+    ended = {item.id for item in incoming.values() if item.collection == "sessions"} - active
+    waiting = _records(doc, HELD)
+    released = [item for item in waiting.values() if item.session in ended]
+    for item in released:
+        held.forget(item.key)
+    taken = best([*released, *(item for item in incoming.values() if not item.is_active)])
+    for place, item in list(taken.items()):
+        if item.collection == "attempts" and item.session in active:
+            del taken[place]
+            if item.is_newer(waiting.get(item.key)):
+                _put(held, item)
+        elif item.collection == TOMBSTONES and item.type in ("attempt", ""):
+            held.forget(item.id)
+    return taken
+
+
+def _merge(doc: Any, item: Item) -> bool:  # noqa: ANN401
+    """One item or tombstone against what stands there; whether that changed anything."""
+    if item.collection != TOMBSTONES:
+        stones = [_find(doc, TOMBSTONES, key) for key in _stone_keys(item)]
+        if any(stone is not None and stone.at >= item.at for stone in stones):
+            return False
+        if not item.is_newer(_find(doc, item.collection, item.key)):
+            return False
+        for stone in stones:
+            if stone is not None:
+                Collection.of(doc, TOMBSTONES).forget(stone.key)
+        return _put(Collection.of(doc, item.collection), item)
+    lists = [TYPES[item.type]] if item.type in TYPES else [] if item.type else LISTS
+    for name in lists:
+        other = _find(doc, name, item.id)
+        if other is not None and other.at > item.at:
+            return False
+    if not item.is_newer(_find(doc, TOMBSTONES, item.key)):
+        return False
+    for name in lists:
+        Collection.of(doc, name).forget(item.id)
+    return _put(Collection.of(doc, TOMBSTONES), item)
+
+
+def _stone_keys(item: Item) -> tuple[str, str]:
+    return tombstone_key(_KINDS[item.collection], item.id), tombstone_key("", item.id)
+
+
+def _put(collection: Collection, item: Item) -> bool:
+    return collection.put(item.key, item.text, item.stamp)
+
+
+def _put_meta(doc: Any, said: Mapping[str, Any]) -> None:  # noqa: ANN401
+    Collection.of(doc, META).put(_DATASET, msgspec.json.encode(said).decode())
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+def read_dataset(doc: Any) -> bytes:  # noqa: ANN401
+    """The whole dataset as JSON."""
+    parts = [f"{_json(key)}:{_json(value)}" for key, value in _said(doc).items()]
+    for name in COLLECTIONS:
+        texts = [value for _, value in Collection.of(doc, name).items() if isinstance(value, str)]
+        parts.append(f"{_json(name)}:[{','.join(texts)}]")
+    return f"{{{','.join(parts)}}}".encode()
+
+
+def read_changed(doc: Any, cursor: int, received: Iterable[tuple[str, str]]) -> Texts:  # noqa: ANN401
+    """What is later than the cursor (nanoseconds), and what came here after it."""
+    places = dict.fromkeys(received)
+    stamp = min(max(cursor // 1000, 0), AT_MAX)
+    for name in COLLECTIONS:
+        for key, record in Collection.of(doc, name).changed_since(stamp - 1):
+            at = record.at or 0
+            # Within one microsecond the text decides.
+            if at > stamp or _is_later(name, record.value, cursor):
+                places[name, key] = None
+    found: Texts = {name: [] for name in COLLECTIONS}
+    for name, key in places:
+        value = Collection.of(doc, name).get(key)
+        if isinstance(value, str):
+            found[name].append(value)
+    return found
+
+
+def _is_later(name: str, value: object, cursor: int) -> bool:
+    return isinstance(value, str) and read_item(name, value.encode()).at > cursor
+
+
+def _find(doc: Any, collection: str, key: str) -> Item | None:  # noqa: ANN401
+    value = Collection.of(doc, collection).get(key)
+    return read_item(collection, value.encode()) if isinstance(value, str) else None
+
+
+def _records(doc: Any, name: str) -> dict[str, Item]:  # noqa: ANN401
+    return {
+        key: read_item("attempts", value.encode())
+        for key, value in Collection.of(doc, name).items()
+        if isinstance(value, str)
+    }
+
+
+def _said(doc: Any) -> dict[str, Any]:  # noqa: ANN401
+    value = Collection.of(doc, META).get(_DATASET)
+    said = msgspec.json.decode(value) if isinstance(value, str) else {}
+    return {"exportedAt": "", "version": "2.0", "formatVersion": "2.0"} | said
+
+
+def _json(value: Any) -> str:  # noqa: ANN401
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,158 @@
+"""What Ascently keeps beside its documents: whose they are, when what came, images by name."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+
+from storage.documents import DocumentRecord
+from storage.errors import reaching
+from storage.pool import Pool, transaction
+
+KIND = "ascently"
+"""Of scopes and documents."""
+
+MOMENTS_MAX = 10_000
+"""Moments kept of one dataset. To an older cursor everything counts as received after it."""
+
+
+class Dataset(msgspec.Struct, frozen=True, kw_only=True):
+    """One account's dataset. Times are Unix milliseconds."""
+
+    account: str
+    document: DocumentRecord
+    first_at: int
+    size: int
+    """Bytes that its document takes, from above."""
+
+
+class Issued(msgspec.Struct, frozen=True, kw_only=True):
+    """A serverTime, and what a cursor means."""
+
+    at: int
+    """Later than all that were given out before."""
+    since: int | None
+    """What the feed stamped later came after the cursor; None: the cursor is not one of ours."""
+
+
+_DOCUMENT = DocumentRecord.__struct_fields__
+_FIND = f"""
+SELECT a.account, a.first_at, h.snapshot_bytes + h.log_bytes AS size,
+       {", ".join(f"d.{name} AS d_{name}" for name in _DOCUMENT)}
+FROM ascently_datasets a JOIN documents d ON d.id = a.document JOIN heads h ON h.document = d.id
+WHERE a.account = $1
+"""  # noqa: S608  (the names are ours)
+_SCOPE = """
+WITH made AS (
+    INSERT INTO scopes (id, kind, owner) VALUES ($1, 'ascently', $2)
+)
+INSERT INTO members (scope, account, role) VALUES ($1, $2, 'owner')
+"""
+_INSERT = """
+INSERT INTO ascently_datasets (account, document, first_at, issued_at)
+VALUES ($1, $2, $3::bigint, $3::bigint - 1) ON CONFLICT DO NOTHING RETURNING true
+"""
+_END_SCOPE = "UPDATE scopes SET deleted_at = now() WHERE id = $1"
+_LOCK = "SELECT issued_at, first_at FROM ascently_datasets WHERE account = $1 FOR UPDATE"
+_ISSUE = "UPDATE ascently_datasets SET issued_at = $2 WHERE account = $1"
+_SINCE = """
+SELECT stamp FROM ascently_moments WHERE document = $1 AND at <= $2 ORDER BY at DESC LIMIT 1
+"""
+_NOTE = """
+INSERT INTO ascently_moments (document, at, stamp)
+SELECT $1, $2, s.last_stamp FROM scopes s WHERE s.id = $3 AND s.last_stamp > coalesce(
+    (SELECT stamp FROM ascently_moments WHERE document = $1 ORDER BY at DESC LIMIT 1), -1
+) RETURNING true
+"""
+_TRIM = """
+DELETE FROM ascently_moments WHERE document = $1 AND at <= (
+    SELECT at FROM ascently_moments WHERE document = $1 ORDER BY at DESC OFFSET $2 LIMIT 1
+)
+"""
+_IMAGE = "SELECT hash, size FROM ascently_images WHERE account = $1 AND name = $2"
+_IMAGES = "SELECT name, hash, size FROM ascently_images WHERE account = $1 ORDER BY name"
+_OLD_IMAGE = "SELECT hash FROM ascently_images WHERE account = $1 AND name = $2 FOR UPDATE"
+_PUT_IMAGE = """
+INSERT INTO ascently_images (account, name, hash, size) VALUES ($1, $2, $3, $4)
+ON CONFLICT (account, name) DO UPDATE SET hash = excluded.hash, size = excluded.size,
+    uploaded_at = now()
+"""
+_COUNT_IMAGES = "SELECT count(*) FROM ascently_images WHERE account = $1"
+
+
+class Ascently:
+    """Datasets and images. Every method may raise Unavailable."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def find(self, account: str) -> Dataset | None:
+        """An account's dataset, if anything was ever uploaded."""
+        with reaching():
+            row = await self._pool.fetchrow(_FIND, account)
+        if row is None:
+            return None
+        record = DocumentRecord(**{name: row[f"d_{name}"] for name in _DOCUMENT})
+        return Dataset(account=account, document=record, first_at=row["first_at"], size=row["size"])
+
+    async def create_scope(self, scope: str, account: str) -> None:
+        """A scope for an account's dataset, which is its alone."""
+        with reaching():
+            await self._pool.execute(_SCOPE, scope, account)
+
+    async def insert(self, account: str, document: UUID, now_ms: int) -> bool:
+        """Give an account its dataset; False where it has one."""
+        with reaching():
+            return bool(await self._pool.fetchval(_INSERT, account, document, now_ms))
+
+    async def end_scope(self, scope: str) -> None:
+        """A scope that no dataset came to live in."""
+        with reaching():
+            await self._pool.execute(_END_SCOPE, scope)
+
+    async def issue(self, dataset: Dataset, now_ms: int, cursor_ms: int | None = None) -> Issued:
+        """The next serverTime. Everything that has its stamp by now was received by then.
+
+        Settle the feed before, so that all that is committed has its stamp.
+        """
+        document = dataset.document
+        with reaching():
+            async with transaction(self._pool) as connection:
+                row = await connection.fetchrow(_LOCK, dataset.account)
+                assert row is not None
+                since = None
+                if cursor_ms is not None and cursor_ms >= row["first_at"]:
+                    since = await connection.fetchval(_SINCE, document.id, cursor_ms) or 0
+                at = max(now_ms, row["issued_at"] + 1)
+                await connection.execute(_ISSUE, dataset.account, at)
+                if await connection.fetchval(_NOTE, document.id, at, document.scope):
+                    await connection.execute(_TRIM, document.id, MOMENTS_MAX)
+        return Issued(at=at, since=since)
+
+    # -- images -------------------------------------------------------------------------
+
+    async def image(self, account: str, name: str) -> tuple[bytes, int] | None:
+        """Digest and size of an image."""
+        with reaching():
+            row = await self._pool.fetchrow(_IMAGE, account, name)
+        return None if row is None else (row["hash"], row["size"])
+
+    async def images(self, account: str) -> list[tuple[str, bytes, int]]:
+        """Name, digest and size of all images."""
+        with reaching():
+            return [tuple(row) for row in await self._pool.fetch(_IMAGES, account)]
+
+    async def put_image(self, account: str, name: str, digest: bytes, size: int) -> bytes | None:
+        """Name an image; the digest of what had that name before."""
+        with reaching():
+            async with transaction(self._pool) as connection:
+                found: bytes | None = await connection.fetchval(_OLD_IMAGE, account, name)
+                await connection.execute(_PUT_IMAGE, account, name, digest, size)
+        return found
+
+    async def count_images(self, account: str) -> int:
+        """How many images an account has."""
+        with reaching():
+            count: int = await self._pool.fetchval(_COUNT_IMAGES, account)
+        return count
