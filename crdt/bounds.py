@@ -41,6 +41,9 @@ class Bounds:
     pending_updates_max: int = 1_000
     """Updates that one document keeps while their predecessors are missing."""
 
+    waiting_bytes_max: int = 64 * MIB
+    """Bytes that wait for one document while it is loaded; who sends more is closed with 1013."""
+
     awareness_state_bytes_max: int = 16 * KIB
     """Bytes of the JSON text of one awareness state."""
 

@@ -94,7 +94,7 @@ class Reload(msgspec.Struct, frozen=True):
 
 
 class CloseAll(msgspec.Struct, frozen=True):
-    """The room is over; every session must leave with `reason`."""
+    """These sessions must leave with `reason`: all of them where the room is over."""
 
     reason: str
     sessions: Sequence[Session]

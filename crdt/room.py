@@ -33,7 +33,7 @@ from crdt.effects import (
     Reload,
     Session,
 )
-from crdt.errors import DocumentBroken, WireError
+from crdt.errors import DocumentBroken
 from crdt.events import (
     CHECKED,
     EDIT,
@@ -56,6 +56,7 @@ from crdt.intake import Intake
 from crdt.ledger import Answers, Ledger
 from crdt.syncing import Syncs
 from crdt.turn import Turn, turn_away
+from crdt.waiting import Waiting
 
 
 class Phase(Enum):
@@ -87,7 +88,7 @@ class Room:
         self.breakage = Breakage()
         self.vector_before = EMPTY_STATE
         """What all who are not behind had been given before the event that is being handled."""
-        self._waiting: list[Item] = []
+        self.waiting = Waiting(bounds)
         self._rebuilt, self._over = False, "restart"
 
     @property
@@ -98,16 +99,12 @@ class Room:
     @property
     def idle(self) -> bool:
         """Nobody is here and nothing waits for the store."""
-        return self.ledger.idle and not (self.sessions or self._waiting)
+        return self.ledger.idle and not (self.sessions or self.waiting)
 
     @property
     def uncommitted(self) -> int:
         """Batches appended and not yet stored."""
         return len(self.ledger.in_flight)
-
-    def waiting_sessions(self) -> list[Session]:
-        """Sessions that joined while the document was loading."""
-        return [item[0] for item in self._waiting if item[1] == JOIN and not item[0].left]
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Let one thing happen; `now` is in seconds of a clock that never goes back."""
@@ -115,39 +112,39 @@ class Room:
             return self._turn(event.inbox, now)
         if type(event) is Loaded:
             return self._loaded(event.rows, event.retired, now)
-        try:
-            return self._rarely(event, now)
-        except DocumentBroken:
-            return self.reload([])
-
-    def _rarely(self, event: Event, now: float) -> list[Effect]:
         effects: list[Effect] = []
+        try:
+            self._rarely(event, now, effects)
+        except DocumentBroken:
+            effects += self.reload([])
+        return effects
+
+    def _rarely(self, event: Event, now: float, effects: list[Effect]) -> None:
+        """What was done before the document broke is kept."""
         match event:
             case Stored(batch):
                 ready = self.stored(batch)
-                effects = [*([Acknowledge(ready)] if ready else []), *self.syncs.owed()]
+                effects += [*([Acknowledge(ready)] if ready else []), *self.syncs.owed()]
             case Left(session):
-                effects = self._left(session, now)
+                effects += self._left(session, now)
             case FellBehind(session):
                 if session.behind is None:
                     session.behind = self.vector_before
             case Drained(session):
-                effects = self.syncs.drained(session)
+                self.syncs.drained(session, effects)
             case Ticked():
-                effects = self.syncs.settle()
+                self.syncs.settle(effects)
                 effects += [Presence(body) for body in self.cursors.tick(now)]
             case Remote(rows):
-                effects = self._remote(rows, now)
+                effects += self._remote(rows, now)
             case Fenced(_, reason):
-                effects = self._fenced(reason)
-        return effects
+                effects += self._fenced(reason)
 
     def _turn(self, inbox: list[Item], now: float) -> list[Effect]:
         if self.phase is Phase.OVER:
             return turn_away(inbox, self._over)
         if self.phase is Phase.LOADING:
-            self._waiting.extend(inbox)
-            return []
+            return [] if self.waiting.fits(inbox) else turn_away(inbox, "overloaded")
         turn = Turn(self)
         updates: list[Item] = []
         done = 0
@@ -159,14 +156,19 @@ class Room:
                 else:
                     if updates and item[1] != wire.AWARENESS:
                         turn.apply(updates)
+                    if turn.spoiled:
+                        break
                     self._other(item, turn, now)
                 done += 1
-            if updates:
+            if updates and not turn.spoiled:
                 turn.apply(updates)
         except DocumentBroken as broken:
             held = self.breakage.held(updates, inbox[done:], turn, broken)
             return [*self._finish(turn, now), *self.reload(held)]
-        return self._finish(turn, now)
+        effects = self._finish(turn, now)
+        if turn.spoiled:
+            effects += self.reload(updates + inbox[done:])
+        return effects
 
     def _finish(self, turn: Turn, now: float) -> list[Effect]:
         """Close the turn: one append, one acknowledgement (or its place in the queue)."""
@@ -192,7 +194,7 @@ class Room:
         if kind in (wire.STEP1, wire.QUERY_AWARENESS) and not turn.is_first(session, kind):
             return
         if kind == wire.AWARENESS:
-            self._hear(session, payload, turn, now)
+            turn.hear(session, payload, now)
         elif kind == wire.STEP1:
             self.syncs.step1(session, payload, turn)
         elif kind & ~CHECKED in (wire.STEP2, PUSH):
@@ -208,13 +210,6 @@ class Room:
         else:
             assert kind == EDIT, f"an inbox kind the room does not know: {kind}"
             turn.edit(item)
-
-    def _hear(self, session: Session, payload: bytes, turn: Turn, now: float) -> None:
-        try:
-            for entry in self.cursors.hear(session, payload, now):
-                turn.presence[entry.client] = entry
-        except WireError as error:
-            turn.effects.append(Refuse(session, error.reason))
 
     def _join(self, session: Session, turn: Turn) -> None:
         self.sessions[session] = None
@@ -241,8 +236,7 @@ class Room:
         callers = [session for session, _, _ in refused if session not in self.sessions]
         effects: list[Effect] = [Refuse(caller, reason) for caller in callers]
         effects += [Acknowledge(refused)] if refused else []
-        waiting = [*((session, JOIN, None, b"") for session in self.sessions), *self._waiting]
-        self._waiting = []
+        waiting = [*((session, JOIN, None, b"") for session in self.sessions), *self.waiting.take()]
         self.sessions.clear()
         return [*effects, *turn_away(waiting, reason)]
 
@@ -256,6 +250,7 @@ class Room:
         )
         if self._rebuilt:
             document.encode()  # A row that breaks it by being read is in the log: say so now.
+        document.take_poison()  # It was named when it was found out.
         self.document = document
         self.on_document(document)
         self.ledger.missed = None
@@ -264,10 +259,13 @@ class Room:
         self.syncs.changed()
         self.phase = Phase.LIVE
         before = self.vector_before
-        effects = self.syncs.resume(before)
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            effects += self._turn(waiting, now)
+        effects: list[Effect] = []
+        try:
+            self.syncs.resume(before, effects)
+        except DocumentBroken:
+            return [*effects, *self.reload([])]
+        if self.waiting:
+            effects += self._turn(self.waiting.take(), now)
         self.vector_before = before  # Whoever falls behind in this is to be given all of it.
         return [*effects, *self.syncs.owed()]
 
@@ -288,13 +286,13 @@ class Room:
             self.intake.remember(row)
         if applied:
             turn.effects.append(Broadcast([(None, wire.update(row)) for row in applied], None))
-        return self._finish(turn, now)
+        return [*self._finish(turn, now), *(self.reload([]) if turn.spoiled else [])]
 
     def reload(self, held: list[Item]) -> list[Effect]:
         """The document is of no use any more: everything waits until it is rebuilt."""
         self.phase = Phase.LOADING
         self._rebuilt = True
-        self._waiting = held + self._waiting
+        self.waiting.put_first(held)
         self.ledger.missed = []
         self.syncs.changed()
         return [Reload()]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from crdt import structure, wire
-from crdt.effects import Effect, Refuse, Send, Session
+from crdt.effects import CloseAll, Effect, Quarantine, Refuse, Send, Session
 from crdt.errors import DocumentBroken, UpdateError
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class Syncs:
         self.unsettled = False
         """Something waits for predecessors, and some may have come since it was tried."""
         self._drained_early: dict[Session, None] = {}
+        self._broke: dict[Session, int] = {}
+        """How often the document broke over what a session was to be sent."""
 
     def step2(self, state_vector: bytes) -> bytes:
         """The step 2 message for a peer at `state_vector`; cached until the document changes.
@@ -50,8 +52,9 @@ class Syncs:
         if len(asked) >= self._room.bounds.asks_max:
             turn.effects.append(Refuse(session, "too-many-asks"))
             return
+        question = wire.step1(self._room.document.state_vector())
         session.asked = [*asked, True]
-        turn.effects.append(Send(session, wire.step1(self._room.document.state_vector())))
+        turn.effects.append(Send(session, question))
 
     def step1(self, session: Session, vector: bytes, turn: Turn) -> None:
         """Answer a peer's step 1, now or after the commit that it has to wait for."""
@@ -84,17 +87,30 @@ class Syncs:
         try:
             while self._room.is_live and (due := ledger.due()):
                 session, vector = due
-                if session.left:
-                    pass
-                elif vector is None:
-                    effects += self._bring_up(session)
-                else:
-                    effects.append(Send(session, self.step2(vector)))
-                    session.behind = None
+                if not session.left:
+                    self._pay(session, vector, effects)
                 ledger.paid(session)
         except DocumentBroken:
             effects += self._room.reload([])
         return effects
+
+    def _pay(self, session: Session, vector: bytes | None, effects: list[Effect]) -> None:
+        """Send a session what it is owed: a first sync from `vector`, or a difference (None).
+
+        Where that breaks the document it is tried once more after the rebuild; a session over which
+        it breaks again must come anew.
+        """
+        broke = self._broke.pop(session, 0)
+        if broke > 1:
+            effects.append(CloseAll("internal", [session]))
+            return
+        self._broke[session] = broke + 1
+        if vector is None:
+            self._bring_up(session, effects)
+        else:
+            effects.append(Send(session, self.step2(vector)))
+            session.behind = None
+        del self._broke[session]
 
     def tell_states(self, session: Session, effects: list[Effect]) -> None:
         """Show a session who is here."""
@@ -115,73 +131,81 @@ class Syncs:
                     session.behind = room.vector_before
                 room.ledger.owe(session, None, next_batch=True)
 
-    def drained(self, session: Session) -> list[Effect]:
+    def drained(self, session: Session, effects: list[Effect]) -> None:
         """A session that fell behind can take frames again."""
         if session.behind is None or session.left:
-            return []
+            return
         self._drained_early[session] = None  # Its difference may break the document: see `resume`.
         if not self._room.is_live:
-            return []
+            return
         if session.greets and not self._room.ledger.settled:
             self._room.ledger.owe(session, None, next_batch=False)  # as in `step1`
-            effects: list[Effect] = []
         else:
-            effects = self._bring_up(session)
+            self._pay(session, None, effects)
         del self._drained_early[session]
-        return effects
 
-    def _bring_up(self, session: Session) -> list[Effect]:
+    def _bring_up(self, session: Session, effects: list[Effect]) -> None:
         """One difference stands for all that was not queued; readers at one vector share it."""
         vector = session.behind
         if vector is None:
-            return []
+            return
         # Same bytes as the cached step 2 but for the message's second byte.
-        effects: list[Effect] = [Send(session, b"\x00\x02" + self.step2(vector)[2:])]
+        difference = Send(session, b"\x00\x02" + self.step2(vector)[2:])
+        state = self._room.document.state_vector()
+        effects.append(difference)
         session.behind = None
         self.tell_states(session, effects)
         if self._room.document.has_pending:
-            self.ask([session], effects)  # Whoever is behind is not asked.
-        return effects
+            self._ask(session, wire.step1(state), effects)  # Whoever is behind is not asked.
 
-    def bring_all_up(self, vector: bytes) -> list[Effect]:
+    def bring_all_up(self, vector: bytes, effects: list[Effect]) -> None:
         """Something reached the document by another way than a broadcast: give it to everybody.
 
         `vector` is what all who are not behind were given before.
         """
-        effects: list[Effect] = []
         for session in self._room.sessions:
             if session.behind is None:
                 session.behind = vector
-                effects += self.drained(session)
-        return effects
+                self.drained(session, effects)
 
-    def resume(self, vector: bytes) -> list[Effect]:
+    def resume(self, vector: bytes, effects: list[Effect]) -> None:
         """The document was rebuilt: it may hold more now than was shown at `vector`."""
-        effects = self.bring_all_up(vector)
-        drained, self._drained_early = self._drained_early, {}
-        for session in drained:
-            effects += self.drained(session)
-        return effects
+        self.bring_all_up(vector, effects)
+        for session in list(self._drained_early):
+            del self._drained_early[session]
+            self.drained(session, effects)
 
-    def settle(self) -> list[Effect]:
+    def settle(self, effects: list[Effect]) -> None:
         """Try what waits as often as it takes; turns do only a bounded part of it."""
         if not (self.unsettled and self._room.is_live):
-            return []
+            return
         self.unsettled = False
         before = self._room.document.state_vector()
-        if self._room.document.settle() is None:
-            return []
-        self._diffs.clear()
-        return self.bring_all_up(before)
+        news = self._room.document.settle()
+        self.name_poison(effects)
+        if news is not None:
+            self._diffs.clear()
+            self.bring_all_up(before, effects)
+
+    def name_poison(self, effects: list[Effect]) -> None:
+        """Keep on record what waited and then turned out impossible; no encoding has it any more.
+
+        Its row stays in the log until the next compaction, and every load leaves it out.
+        """
+        for update in self._room.document.take_poison():
+            effects.append(Quarantine(None, update, "impossible"))  # noqa: PERF401
 
     def ask(self, authors: Iterable[Session | None], effects: list[Effect]) -> None:
         """A predecessor is missing: ask those whose updates wait for all they have."""
-        room = self._room
-        body = wire.step1(room.document.state_vector())
+        body = wire.step1(self._room.document.state_vector())
         for session in dict.fromkeys(authors):
-            if session is None or session not in room.sessions or session.behind is not None:
-                continue
-            asked = session.asked or []
-            if len(asked) < room.bounds.asks_max:
-                session.asked = [*asked, False]
-                effects.append(Send(session, body))
+            if session is not None:
+                self._ask(session, body, effects)
+
+    def _ask(self, session: Session, body: bytes, effects: list[Effect]) -> None:
+        if session not in self._room.sessions or session.behind is not None:
+            return
+        asked = session.asked or []
+        if len(asked) < self._room.bounds.asks_max:
+            session.asked = [*asked, False]
+            effects.append(Send(session, body))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from crdt import wire
 from crdt.effects import Acknowledge, Broadcast, CloseAll, Effect, Refuse, Session
-from crdt.errors import DocumentBroken, UpdateError
+from crdt.errors import DocumentBroken, UpdateError, WireError
 from crdt.events import CHECKED, EDIT, PUSH, REFUSED, Item
 from crdt.intake import KNOWN
 
@@ -30,7 +30,17 @@ Shared = list[tuple[Session | None, bytes]]
 class Turn:
     """What one turn has gathered so far."""
 
-    __slots__ = ("_asked", "acks", "applying", "counted", "effects", "presence", "room", "rows")
+    __slots__ = (
+        "_asked",
+        "acks",
+        "applying",
+        "counted",
+        "effects",
+        "presence",
+        "room",
+        "rows",
+        "spoiled",
+    )
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -42,6 +52,8 @@ class Turn:
         """What is given to the document at this moment: the suspects if it breaks."""
         self.counted = True
         """Whether the step 2 that is being handled is to be answered."""
+        self.spoiled = False
+        """The document broke when all that had been applied was noted already."""
         self._asked: set[tuple[Session, int]] = set()
 
     def is_first(self, session: Session, kind: int) -> bool:
@@ -56,6 +68,14 @@ class Turn:
         self._asked.add(question)
         return True
 
+    def hear(self, session: Session, payload: bytes, now: float) -> None:
+        """An awareness message: what it changes is shown when the turn ends."""
+        try:
+            for entry in self.room.cursors.hear(session, payload, now):
+                self.presence[entry.client] = entry
+        except WireError as error:
+            self.effects.append(Refuse(session, error.reason))
+
     # -- update frames -----------------------------------------------------------------
 
     def apply(self, items: list[Item]) -> None:
@@ -66,7 +86,7 @@ class Turn:
         """
         breakage = self.room.breakage
         if self.room.document.has_pending or breakage.alone:
-            while items:
+            while items and not self.spoiled:
                 self._apply_run(items[:1])
                 del items[0]
                 breakage.alone = max(breakage.alone - 1, 0)
@@ -143,26 +163,35 @@ class Turn:
     def _share(self, shared: Shared, waited: list[bytes]) -> None:
         document = self.room.document
         if waited or document.has_pending:
-            waits = set(document.pending())
-            late = [author for author, update in self.rows[-len(shared) :] if update in waits]
-            self.room.syncs.ask(late, self.effects)
-            self.look_after(waited)
+            self.look_after(waited, self.rows[-len(shared) :])
         merged = None
         if len(shared) > self.room.bounds.merge_from and not document.has_pending:
             merged = wire.update(document.turn_update)
         self.effects.append(Broadcast(shared, merged))
 
-    def look_after(self, waited: list[bytes]) -> None:
-        """Where something waits no more, see that all have it.
+    def look_after(
+        self, waited: list[bytes], rows: Sequence[tuple[Session | None, bytes]] = ()
+    ) -> None:
+        """Ask for what these rows wait for; where something waits no more, see that all have it.
 
         Those who were given it as it came may not have kept it: other CRDT implementations than
         Yjs do not always retry what waits.
         """
         room = self.room
-        room.syncs.unsettled = room.document.has_pending
-        if not set(waited) <= set(room.document.pending()):
-            room.syncs.changed()
-            self.effects += room.syncs.bring_all_up(room.vector_before)
+        try:
+            waits = set(room.document.pending())
+            room.syncs.unsettled = bool(waits)
+            room.syncs.name_poison(self.effects)
+            if rows:
+                late = [author for author, update in rows if update in waits]
+                room.syncs.ask(late, self.effects)
+            if not set(waited) <= waits:
+                room.syncs.changed()
+                room.syncs.bring_all_up(room.vector_before, self.effects)
+        except DocumentBroken:
+            self.spoiled = (
+                True  # Nobody is to blame; whoever lacks something has it by the rebuild.
+            )
 
     # -- step 2, pushes, edits ---------------------------------------------------------
 
@@ -193,6 +222,7 @@ class Turn:
             news = document.apply_observed(update)
         except UpdateError as error:
             return error.reason
+        self.applying = []
         if news is None:
             return KNOWN
         self.rows.append((session, update))

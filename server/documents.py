@@ -18,12 +18,13 @@ from aiohttp import web
 
 from crdt import structure
 from crdt.awareness import Awareness
-from crdt.events import CHECKED, EDIT, PUSH, Drained, Ticked
+from crdt.events import CHECKED, EDIT, PUSH, Drained, Fenced, Ticked
 from crdt.room import Phase, Room
+from server.backlog import Backlog
 from server.caller import Caller
 from server.errors import Busy
 from server.large import encoded_of, rows_of
-from server.live import ROW_BYTES, LiveRoom
+from server.live import LiveRoom
 from server.member import Member
 from server.opening import Opening
 from server.tasks import Tasks
@@ -69,6 +70,7 @@ class Documents:
         self.guard = guard
         self.workers = workers
         self.compact = compact
+        self.backlog = Backlog(settings, flusher)
         self.opening = Opening(self)
         self._rooms: dict[UUID, LiveRoom] = {}
         self.collections: dict[str, tuple[str, ...]] = {}
@@ -147,15 +149,18 @@ class Documents:
 
     def give_up(self, live: LiveRoom, reason: str) -> None:
         """Refuse the room: everybody in it is told why, nothing is written, nothing is cached."""
-        self._rooms.pop(live.record.id, None)
+        self.forget(live)
         if reason == "internal":
             self.metrics.room_failures += 1
-        live.room.phase = Phase.OVER
-        for member in {*live.members(), *live.callers}:
-            member.dismissed(reason)
+        live.tell(Fenced(0, reason))
+        live.turn(self.turns.clock())  # What came in this turn of the loop is turned away, too.
+        for caller in list(live.callers):
+            caller.dismissed(reason)  # A fault may have swallowed its answer.
+        self.forget(live)
 
     def forget(self, live: LiveRoom) -> None:
         """The room ended by itself (deleted or rebuilt under it)."""
+        self.backlog.shrank(live)
         if self._rooms.get(live.record.id) is live:
             del self._rooms[live.record.id]
 
@@ -167,40 +172,14 @@ class Documents:
 
     # -- what the store tells -----------------------------------------------------------
 
-    @property
-    def unsaved_bytes(self) -> int:
-        """Memory that updates of all rooms take until they are committed."""
-        return self.flusher.unsaved_bytes + ROW_BYTES * self.flusher.unsaved_rows
-
     def stored(self, live: LiveRoom, outcome: Stored) -> None:
         """A batch is committed: see whether compaction or a held writer is due."""
-        settings = self.settings
-        if live.held and live.unsaved_bytes < settings.unsaved_bytes_room_soft // 2:
-            self._release(live)
+        self.backlog.shrank(live)
         live.rights_version = outcome.rights_version
         self.guard.seen(live.record.scope, outcome.rights_version)
         if outcome.compact:
             live.tail_rows = 0
             self.compact(live.record.id)
-
-    def hold_writers(self, live: LiveRoom) -> None:
-        """The store is slower than the room: stop reading from it, and cut what still floods in."""
-        settings = self.settings
-        if (
-            live.unsaved_bytes > settings.unsaved_bytes_room_max
-            or self.unsaved_bytes > settings.unsaved_bytes_process_max
-        ):
-            for member in live.members():
-                member.dismissed("overloaded")
-        if not live.held:
-            live.held = True
-            for member in live.members():
-                member.hold(live, on=True)
-
-    def _release(self, live: LiveRoom) -> None:
-        live.held = False
-        for member in live.members():
-            member.hold(live, on=False)
 
     def presence_later(self, live: LiveRoom, due: float) -> None:
         """Send presence that a busy room gathers, when its tick is over."""

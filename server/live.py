@@ -30,6 +30,7 @@ from crdt.events import FellBehind, Item, Left, TurnEnded
 from crdt.room import Phase, Room
 from crdt.tracking import Tracker
 from server import sharing, websocket
+from server.backlog import ROW_BYTES
 from server.member import Member
 from storage.documents import DocumentRecord
 from storage.log import Fenced, Row, Stored
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from server.documents import Documents
 
 
-ROW_BYTES = 512
-"""What an unsaved update takes in memory beside its bytes: a keystroke has 20 bytes."""
 log = logging.getLogger("plait.documents")
 
 _PACED_MAX = 12
@@ -144,7 +143,14 @@ class LiveRoom:
         inbox = self.inbox
         if inbox:
             self.inbox = []
-            self.perform(self.room.handle(TurnEnded(inbox), now))
+            try:
+                effects = self.room.handle(TurnEnded(inbox), now)
+            except BaseException:
+                self.inbox = inbox + self.inbox  # Nobody in it may be left without an answer.
+                raise
+            self.perform(effects)
+            if self.room.phase is Phase.LOADING:
+                self._documents.backlog.grew(self)
 
     def tick(self) -> None:
         """Time passed; a fault of ours over it costs this room only."""
@@ -190,7 +196,8 @@ class LiveRoom:
             case CloseAll(reason, sessions):
                 for session in sessions:
                     session.dismissed(reason)  # type: ignore[attr-defined]
-                self._documents.forget(self)
+                if self.room.phase is Phase.OVER:
+                    self._documents.forget(self)
             case Reload():
                 self._documents.opening.reload(self)
             case Quarantine(session, update, reason):
@@ -220,12 +227,7 @@ class LiveRoom:
             rows,
             partial(self._settled, effect.batch, size),
         )
-        settings = self._documents.settings
-        if (
-            self.unsaved_bytes > settings.unsaved_bytes_room_soft
-            or self._documents.unsaved_bytes > settings.unsaved_bytes_process_soft
-        ):
-            self._documents.hold_writers(self)
+        self._documents.backlog.grew(self)
 
     def _settled(self, batch: int, size: int, outcome: Stored | Fenced) -> None:
         """The flusher committed a batch of ours, or refused it for good."""
@@ -267,7 +269,7 @@ class LiveRoom:
     def members(self) -> list[Member]:
         """Who is here now, those included that wait for the load."""
         waiting = [i[0] for i in self.inbox if i[1] == events.JOIN]
-        return [*self.room.sessions, *self.room.waiting_sessions(), *waiting]  # type: ignore[list-item]
+        return [*self.room.sessions, *self.room.waiting.sessions(), *waiting]  # type: ignore[list-item]
 
     @property
     def is_live(self) -> bool:

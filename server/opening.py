@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from crdt.document import Document
 from crdt.errors import DocumentBroken, UpdateError
 from crdt.events import Loaded, Remote
 from server.workers import WorkerDied
 from storage.errors import LogBroken, StorageError
+from storage.squeezing import rebuild_without_bad
 
 if TYPE_CHECKING:
     from crdt.effects import Session
@@ -63,6 +63,7 @@ class Opening:
         except (DocumentBroken, UpdateError):
             await self._isolate(live)
             return
+        documents.backlog.shrank(live)
         if live.head < live.expected:
             await self._catch_up(live, live.expected)
         if loaded.tail_rows >= documents.settings.compact_rows:
@@ -101,9 +102,7 @@ class Opening:
         try:
             loaded = await documents.store.load(document)
             rows = [(row.sequence, row.data) for row in loaded.rows]
-            if loaded.snapshot is not None:
-                rows.insert(0, (0, loaded.snapshot))
-            found = await documents.workers.run(_find_poison, rows)
+            found = await documents.workers.run(_find_bad, loaded.snapshot, rows)
             for sequence, reason in found:
                 documents.metrics.quarantined += 1
                 await documents.store.quarantine_row(document, sequence, reason)
@@ -127,17 +126,12 @@ class Opening:
         documents.tasks.spawn(work, f"quarantine {live.record.id}")
 
 
-def _find_poison(rows: list[tuple[int, bytes]]) -> list[tuple[int, str]]:
-    """In a helper process: the stored rows (by sequence) that break the document."""
-    good: list[bytes] = []
-    found: list[tuple[int, str]] = []
-    for sequence, data in rows:
-        try:
-            Document.rebuild([*good, data], client_id=1).encode()
-        except DocumentBroken as broken:
-            found.append((sequence, broken.cause))
-        except UpdateError as error:
-            found.append((sequence, error.reason))
-        else:
-            good.append(data)
-    return found
+def _find_bad(snapshot: bytes | None, rows: list[tuple[int, bytes]]) -> list[tuple[int, str]]:
+    """In a helper process: the rows (by sequence; 0 is the snapshot) that break the document.
+
+    A row that only stands before or behind a bad one is not blamed.
+    """
+    try:
+        return rebuild_without_bad(snapshot, rows)[3]
+    except DocumentBroken as broken:
+        return [(0, broken.cause)]

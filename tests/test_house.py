@@ -40,12 +40,8 @@ ENDS_THE_START = {
 """Errors that no request can meet."""
 
 TESTED_ELSEWHERE = {
-    "crdt/breakage.py": "tests/crdt/test_room.py",
-    "crdt/effects.py": "tests/crdt/test_room.py",
-    "crdt/gaps.py": "tests/crdt/test_patience.py",
     "crdt/lines.py": "tests/crdt/test_rewriting.py",
     "crdt/pairing.py": "tests/crdt/test_rewriting.py",
-    "crdt/turn.py": "tests/crdt/test_room.py",
     "crdt/units.py": "tests/crdt/test_rewriting.py",
     "server/realtime/codes.py": "tests/server/realtime/test_connection.py",
     "server/__main__.py": "tests/stories/test_serve.py",

@@ -9,7 +9,8 @@ from pycrdt import Doc, Text
 
 from crdt import wire
 from crdt.bounds import BOUNDS
-from crdt.effects import Session
+from crdt.document import Document
+from crdt.effects import CloseAll, Quarantine, Session
 from crdt.events import Drained, FellBehind, Left, Loaded, Ticked
 from tests.crdt.rooms import (
     Editor,
@@ -27,6 +28,8 @@ from tests.crdt.rooms import (
     step2,
     update,
 )
+from tests.crdt.samples import AB, C
+from tests.crdt.test_patience import INSIDE_A_TEXT
 
 
 def bodies(frames: list[bytes], kind: int) -> list[bytes]:
@@ -270,6 +273,45 @@ def test_a_reader_whose_difference_breaks_the_document_is_brought_up_after_the_r
     assert ada.behind is None
 
 
+def test_a_session_over_which_it_breaks_again_and_again_must_come_anew() -> None:
+    """Otherwise its difference and the rebuild would go round for ever."""
+    typed = Editor().type("a")
+    play = Play()
+    ada, bob = slow(play), play.join("bob")
+    play.take(update(bob, typed))
+    play.tell(Left(bob))
+    breaks(play)
+    play.room.on_document = _broken_at_once
+
+    effects = [play.tell(Drained(ada)), *(play.tell(Loaded([typed])) for _ in range(2))]
+
+    assert [kinds(one) for one in effects] == [["Reload"], ["Reload"], ["CloseAll"]]
+    assert effects[2] == [CloseAll("internal", [ada])]
+    assert play.room.is_live
+
+
+def _broken_at_once(document: Document) -> None:
+    document._replica._replica._broken = "broken by the test"
+
+
+def test_what_others_were_sent_before_the_document_broke_is_sent() -> None:
+    """Two are owed something by one commit, and it breaks over the second."""
+    play = Play(bounds=dataclasses.replace(BOUNDS, diff_cache_max=1))
+    bob, ada, eve = play.join("bob"), play.join("ada", greets=True), play.join("eve", greets=True)
+    typed = Editor().type("a")
+    play.turn(update(bob, typed))
+    play.turn(step1(ada, b"\1\x14\1"), step1(eve, b"\1\x15\1"))
+    cached = play.room.syncs.step2(b"\1\x14\1")
+    play.room.document._replica._replica._broken = "broken by the test"
+
+    stored, after = play.stored(1), play.tell(Loaded([typed]))
+
+    assert sent(stored, ada) == [cached]
+    assert kinds(stored)[-1] == "Reload"
+    assert len(bodies(sent(after, eve), wire.STEP2)) == 1
+    assert bodies(sent(after, ada), wire.STEP2) == []
+
+
 def test_what_is_owed_when_the_document_breaks_is_sent_after_the_rebuild() -> None:
     """By the commit of its batch, or by the load if that comes later."""
     play = Play()
@@ -355,3 +397,18 @@ def test_what_a_turn_cannot_try_again_a_tick_does() -> None:
     doc.apply_update(bodies(sent(effects, bob), wire.UPDATE)[0])
     assert len(doc.get("text", type=Text)) == 10_001
     assert play.tell(Ticked()) == []
+
+
+def test_what_turns_out_impossible_is_put_on_record() -> None:
+    """It waited, was stored and confirmed; when its predecessor comes it is in nobody's way."""
+    play = Play()
+    ada = play.join("ada")
+    play.turn(update(ada, AB), update(ada, INSIDE_A_TEXT))
+    play.tell(Loaded([]))
+
+    effects = play.turn(update(ada, C))
+
+    assert Quarantine(None, INSIDE_A_TEXT, "impossible") in effects
+    assert refusals(effects) == []
+    assert not play.room.document.has_pending
+    assert play.room.document.take_poison() == []

@@ -15,8 +15,8 @@ from pycrdt import Text
 from auth.errors import Forbidden
 from crdt import wire
 from crdt.errors import UpdateError
+from server.backlog import ROW_BYTES
 from server.errors import Busy
-from server.live import ROW_BYTES
 from server.realtime.codes import OVERLOADED
 from tests.clients import Closed, Replica, YClient, becomes, text_of
 from tests.crdt.test_replica import AB, PANIC

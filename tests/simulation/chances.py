@@ -318,7 +318,10 @@ def doom(world: World) -> None:
     rooms = [live for live in _rooms(world) if live.room.phase is Phase.LIVE]
     if rooms:
         replica: Any = world.rng.choice(rooms).room.document._replica._replica
-        replica._broken = "broken by the simulator"
+        if world.rng.random() < 0.5:
+            replica._broken = "broken by the simulator"
+        else:  # In the middle of a turn, when it is read.
+            replica._read = lambda _: replica.give_up(RuntimeError("broken by the simulator"), None)
         world.promises.counts["doomed"] += 1
 
 

@@ -135,7 +135,7 @@ class LiveRoom:
     def members(self) -> list[Member]:
         """Who is here, those included who wait for the load."""
         waiting = [item[0] for item in self.inbox if item[1] == events.JOIN]
-        return [*self.room.sessions, *self.room.waiting_sessions(), *waiting]  # type: ignore[list-item]
+        return [*self.room.sessions, *self.room.waiting.sessions(), *waiting]  # type: ignore[list-item]
 
     def perform(self, effects: Iterable[Effect]) -> None:
         """Carry out what the room asked for, in order."""
@@ -172,7 +172,8 @@ class LiveRoom:
             case Quarantine(_, update):
                 self.world.promises.quarantined(update)
             case CloseAll(_, sessions):
-                self.node.forget(self)
+                if self.room.phase is Phase.OVER:
+                    self.node.forget(self)
                 for session in sessions:
                     session.dismissed(self.world)
             case Reload():

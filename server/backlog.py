@@ -1,0 +1,63 @@
+"""What is not stored yet, in bytes, and whom that stops: writers wait first, then they are cut.
+
+Above the soft bound of a room or of the process its writers are not read; above the hard one they
+are closed with 1013. What waits for a document that is still loading counts too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from server.live import LiveRoom
+    from server.settings import Settings
+    from storage.log import Flusher
+
+ROW_BYTES: Final = 512
+"""What an unsaved update takes in memory beside its bytes: a keystroke has 20 bytes."""
+
+
+class Backlog:
+    """Counts for all rooms of a process."""
+
+    def __init__(self, settings: Settings, flusher: Flusher) -> None:
+        self._settings = settings
+        self._flusher = flusher
+        self._loading: set[LiveRoom] = set()
+
+    @property
+    def bytes(self) -> int:
+        """Memory that updates of all rooms take until they are committed."""
+        unsaved = self._flusher.unsaved_bytes + ROW_BYTES * self._flusher.unsaved_rows
+        if self._loading:
+            unsaved += sum(live.room.waiting.bytes for live in self._loading)
+        return unsaved
+
+    def grew(self, live: LiveRoom) -> None:
+        """A room appended something, or keeps it until it is loaded: see whether it is too much."""
+        settings = self._settings
+        if live.room.waiting:
+            self._loading.add(live)
+        mine, all_ = _bytes(live), self.bytes
+        if mine <= settings.unsaved_bytes_room_soft and all_ <= settings.unsaved_bytes_process_soft:
+            return
+        if mine > settings.unsaved_bytes_room_max or all_ > settings.unsaved_bytes_process_max:
+            for member in live.members():
+                member.dismissed("overloaded")
+        if not live.held:
+            live.held = True
+            for member in live.members():
+                member.hold(live, on=True)
+
+    def shrank(self, live: LiveRoom) -> None:
+        """A room's batch was stored, or what waited for its load was handled, or the room ended."""
+        if not live.room.waiting:
+            self._loading.discard(live)
+        if live.held and _bytes(live) < self._settings.unsaved_bytes_room_soft // 2:
+            live.held = False
+            for member in live.members():
+                member.hold(live, on=False)
+
+
+def _bytes(live: LiveRoom) -> int:
+    return live.unsaved_bytes + live.room.waiting.bytes
