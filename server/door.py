@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from server import cors
-from server.adapter import CLOSED, TABLE, check_closed, mounted
+from server.adapter import CLOSED, TABLE, Mounted, check_closed, mounted
 from server.cors import Cors
 from server.errors import Fault, Handler, faults_to_responses
 from server.hosts import HOSTS
@@ -48,9 +48,19 @@ async def finish(request: web.Request, response: web.StreamResponse) -> None:
     headers = response.headers
     headers.setdefault("Referrer-Policy", "no-referrer")
     headers.setdefault("X-Content-Type-Options", "nosniff")
-    found = mounted(request)
+    found = mounted(request) or await _neighbour(request)
     if found is None:
         if request.path.startswith(_API):
             cors.allow(request, response)
     elif found.adapter.cors is Cors.MIRROR:
         cors.allow(request, response)
+
+
+async def _neighbour(request: web.Request) -> Mounted | None:
+    """A route of the same path, where the method was none of its methods."""
+    error = request.match_info.http_exception
+    if not isinstance(error, web.HTTPMethodNotAllowed):
+        return None
+    other = request.clone(method=min(error.allowed_methods))
+    found = await request.app.router.resolve(other)
+    return request.app[TABLE].get(found.handler)
