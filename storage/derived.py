@@ -66,6 +66,18 @@ SELECT $1, $2::jsonb, $3::jsonb WHERE EXISTS (SELECT FROM blobs WHERE hash = $1)
 ON CONFLICT (source) DO UPDATE SET facts = excluded.facts, position = excluded.position, at = now()
 """
 _POSITIONS = "SELECT source, position FROM facts WHERE source = ANY ($1) AND position IS NOT NULL"
+_UNDESCRIBED = """
+SELECT id FROM files WHERE announced AND described_at IS NULL ORDER BY created_at LIMIT $1
+"""
+_DESCRIBED = """
+UPDATE files SET described_at = now(), mime_type = coalesce($2, mime_type), width = $3, height = $4,
+    duration_s = $5, exif = $6::jsonb
+WHERE id = $1
+"""
+_OF_SCOPE = """
+SELECT f.id FROM files f JOIN documents d ON d.id = f.document
+WHERE d.scope = $1 AND d.purged_at IS NULL AND f.id > $2 ORDER BY f.id LIMIT $3
+"""
 _PUT = f"""
 INSERT INTO client_pictures ({_PICTURE}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (document, source, kind, size) DO UPDATE SET key = excluded.key, blob = excluded.blob,
@@ -163,6 +175,32 @@ class Derivations:
         with reaching():
             rows = await self._pool.fetch(_POSITIONS, list(sources))
         return {row["source"]: msgspec.json.decode(row["position"]) for row in rows}
+
+    async def undescribed(self, limit: int) -> list[str]:
+        """Ids of files that nobody looked at yet, the oldest first."""
+        with reaching():
+            return [row["id"] for row in await self._pool.fetch(_UNDESCRIBED, limit)]
+
+    async def described(self, file: str, facts: dict[str, Any] | None) -> None:
+        """Somebody looked at a file; without facts there was nothing to be seen."""
+        known = facts or {}
+        exif = msgspec.json.encode(known["exif"]).decode() if known.get("exif") else None
+        with reaching():
+            await self._pool.execute(
+                _DESCRIBED,
+                file,
+                known.get("mime"),
+                known.get("width"),
+                known.get("height"),
+                known.get("duration"),
+                exif,
+            )
+
+    async def files_of_scope(self, scope: str, after: str, limit: int) -> list[str]:
+        """Ids of the files of a workspace, in their order."""
+        with reaching():
+            rows = await self._pool.fetch(_OF_SCOPE, scope, after, limit)
+        return [row["id"] for row in rows]
 
     # -- pictures of clients ------------------------------------------------------------
 

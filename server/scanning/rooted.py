@@ -1,0 +1,75 @@
+"""Which folder a request means. An administrator says where an account may scan; nowhere else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from auth.errors import Forbidden
+from server.errors import BadBody, NotFound
+
+_PATH_BYTES_MAX = 4096
+
+
+def check_root(path: str) -> str:
+    """The folder that an administrator names, without links. Raises BadBody where it is none."""
+    if not path.startswith("/") or "\0" in path or not _is_text(path):
+        raise BadBody("a root is the absolute path of a folder")
+    real = os.path.realpath(path)
+    if not os.path.isdir(real):  # noqa: PTH112 (bytes of names matter, not their meaning)
+        raise BadBody("there is no such folder")
+    if real == "/":
+        raise BadBody("the whole machine is no root")
+    return real
+
+
+def resolve(root: str, path: str) -> str:
+    """The real path of a folder inside the root, from an absolute path or one below the root.
+
+    Whatever lies outside, through links as well, is Forbidden, whether it is there or not; a path
+    inside that is no folder is NotFound. Blocking.
+    """
+    if "\0" in path or len(path.encode("utf-8", "replace")) > _PATH_BYTES_MAX or not _is_text(path):
+        raise BadBody("this is no path")
+    try:
+        real = os.path.realpath(os.path.join(root, path))  # noqa: PTH118 (absolute ones replace)
+    except OSError:
+        raise Forbidden("outside_root") from None
+    if real != root and not real.startswith(root.rstrip("/") + "/"):
+        raise Forbidden("outside_root")
+    try:
+        os.close(open_folder(root, real))
+    except OSError:
+        raise NotFound from None
+    return real
+
+
+def open_folder(root: str, path: str) -> int:
+    """Open a folder inside the root; no step on the way may be a link. Raises OSError."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    opened = os.open(root, flags)
+    for part in Path(path).relative_to(root).parts:
+        try:
+            deeper = os.open(part, flags, dir_fd=opened)
+        finally:
+            os.close(opened)
+        opened = deeper
+    return opened
+
+
+def open_file(root: str, path: str) -> int:
+    """Open a file inside the root for reading, likewise; a pipe in its place is not waited for."""
+    folder = open_folder(root, os.path.dirname(path))  # noqa: PTH120 (as above)
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        return os.open(os.path.basename(path), flags, dir_fd=folder)  # noqa: PTH119
+    finally:
+        os.close(folder)
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
