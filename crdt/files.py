@@ -58,3 +58,15 @@ def _put(files: "pycrdt.Map[Any]", key: str, entry: dict[str, Any]) -> None:
                 known[name] = value
     elif known != entry:
         files[key] = entry
+
+
+def forget(digest: str) -> Change:
+    """The change that takes a file out of a block, under whatever key it stands there."""
+
+    def write(doc: "pycrdt.Doc[Any]") -> None:
+        files = doc.get(FILES, type=pycrdt.Map)
+        for key in list(files.keys()):
+            if key.partition(":")[0].lower() == digest:
+                del files[key]
+
+    return write

@@ -18,6 +18,7 @@ from crdt.document import Document
 from server import openapi, operation, pages
 from server.adapter import mount
 from server.adapters import ADAPTERS
+from server.adapters.heaps.routes.updates import LISTENERS, Listeners
 from server.batches import BATCHES, Batches
 from server.binding import StartError, listen
 from server.blocks import BLOCKS, Blocks
@@ -38,6 +39,7 @@ from server.outbox import Turns
 from server.reading import READINGS, Readings
 from server.realtime import DOORS, lifecycle
 from server.realtime.connection import REALTIME, Realtime
+from server.scanning.desk import DESK, Desk
 from server.thinning import Thinning
 from server.workers import Workers
 from storage.blocks import Blocks as BlockStore
@@ -238,6 +240,19 @@ class Server:
         catalogue = app[CATALOGUE] = Catalogue(pool, documents, feed, store, identity)
         catalogue.start()
         self._stack.push_async_callback(catalogue.stop)
+        desk = app[DESK] = Desk(
+            self.settings,
+            pool,
+            documents=documents,
+            store=store,
+            gallery=gallery,
+            rights=identity.rights,
+            workspaces=catalogue.workspaces,
+        )
+        desk.start()
+        self._stack.push_async_callback(desk.stop)
+        app[LISTENERS] = Listeners()
+        app.on_shutdown.append(app[LISTENERS].close)
 
     async def _listen(self, app: web.Application, realtime: Realtime, identity: Identity) -> None:
         settings, stack = self.settings, self._stack

@@ -145,6 +145,11 @@ class Derivations:
                 await connection.execute(_FORGET_FACTS, source)
                 await books.release(connection, DERIVED, source.hex())
 
+    async def forget_facts(self, source: bytes) -> None:
+        """A file is to be looked at again."""
+        with reaching():
+            await self._pool.execute(_FORGET_FACTS, source)
+
     # -- facts --------------------------------------------------------------------------
 
     async def facts(self, source: bytes) -> tuple[dict[str, Any], dict[str, Any] | None] | None:

@@ -88,7 +88,8 @@ WHERE id = $1 AND node = $2 AND state = 'running' RETURNING RECORD
 """)
 _RELEASE = "UPDATE jobs SET state = 'queued', node = NULL WHERE node = $1 AND state = 'running'"
 _ABORT = _sql("""
-UPDATE jobs SET abort_asked = true, beat_at = CASE WHEN state = 'queued' THEN now() ELSE beat_at END,
+UPDATE jobs SET abort_asked = true,
+    beat_at = CASE WHEN state = 'queued' THEN now() ELSE beat_at END,
     ended_at = CASE WHEN state = 'queued' THEN now() ELSE ended_at END,
     state = CASE WHEN state = 'queued' THEN 'aborted' ELSE state END
 WHERE id = $1 AND state IN ('queued', 'running') RETURNING RECORD

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import msgspec
 
+from storage import files
+from storage.blobs import books
 from storage.errors import reaching
 from storage.pool import Pool, transaction
 
@@ -52,6 +55,7 @@ ON CONFLICT (scope, path) DO UPDATE SET size = excluded.size, mtime_ns = exclude
     ctime_ns = excluded.ctime_ns, hash = excluded.hash, block = excluded.block,
     duplicate = excluded.duplicate, state = excluded.state
 """
+_LET_GO = "DELETE FROM files WHERE document = $1 AND hash = $2"
 _FORGET = "DELETE FROM scanned_files WHERE scope = $1 AND path = ANY ($2)"
 # Files whose block stands for other bytes by now, or for none.
 _ORPHANS = f"""
@@ -128,17 +132,19 @@ class Scans:
         return found
 
     async def put(
-        self, scope: str, files: Sequence[ScannedFile], forget: Sequence[str] = ()
+        self, scope: str, found: Sequence[ScannedFile], forget: Sequence[str] = ()
     ) -> None:
         """Note files, and forget paths, in one transaction."""
-        if not files and not forget:
+        if not found and not forget:
             return
-        columns = [list(column) for column in zip(*map(msgspec.structs.astuple, files), strict=True)]
+        columns = [
+            list(column) for column in zip(*map(msgspec.structs.astuple, found), strict=True)
+        ]
         with reaching():
             async with transaction(self._pool) as connection:
                 if forget:
                     await connection.execute(_FORGET, scope, list(forget))
-                if files:
+                if found:
                     await connection.execute(_PUT, scope, *columns)
 
     async def scope_of(self, folder: str, scopes: Sequence[str]) -> str | None:
@@ -146,6 +152,13 @@ class Scans:
         with reaching():
             found: str | None = await self._pool.fetchval(_SCOPE_OF, *_range(folder), list(scopes))
         return found
+
+    async def let_go(self, document: UUID, digest: bytes) -> None:
+        """A block stands for other bytes by now: it needs these no more."""
+        with reaching():
+            async with transaction(self._pool) as connection:
+                await connection.execute(_LET_GO, document, digest)
+                await books.release(connection, files.KIND, str(document), digest)
 
     # -- watching -----------------------------------------------------------------------
 

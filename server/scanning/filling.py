@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +14,7 @@ from auth.errors import Forbidden
 from crdt import blocks as marks
 from crdt import files as entries
 from crdt.errors import UpdateError
+from crdt.ids import make_ulid
 from crdt.projection import entitle
 from server.media.kinds import sniff
 from server.scanning.reading import Read, Unreadable, pieces
@@ -22,6 +24,7 @@ from storage.derived import Derivations
 from storage.errors import HashMismatch, QuotaExceeded, TooLarge, UnknownBlob, reaching
 from storage.files import Files, NewFile
 from storage.pool import transaction
+from storage.scans import Scans
 
 if TYPE_CHECKING:
     from server.documents import Documents
@@ -60,6 +63,8 @@ class Item(NamedTuple):
     read: Read
     before: bytes | None = None
     """The hash of what the block stood for, where that was something else."""
+    was_gone: bool = False
+    """Whether its block is in the trash for the file's sake."""
 
 
 class Filling:
@@ -80,6 +85,7 @@ class Filling:
         self._documents = documents
         self._store = store
         self._files = Files(pool)
+        self._scans = Scans(pool)
         self._kept = Derivations(pool)
         self._bytes_max = file_bytes_max
         self._quota = quota
@@ -116,7 +122,7 @@ class Filling:
         name = os.path.basename(file.path)  # noqa: PTH119 (bytes of names matter)
         kind = sniff(read.head, name)
         new = NewFile(
-            id=file.block,
+            id=make_ulid(int(time.time() * 1000), secrets.token_bytes(10)),
             document=record.id,
             hash=read.digest,
             size=read.size,
@@ -138,10 +144,14 @@ class Filling:
             "source": "scan",
         }
         told = entries.tell(read.digest.hex(), read.size, facts, {})
-        changes = [entitle(name), told, marks.restore()]
+        changes = [entitle(name), told]
+        if item.was_gone:
+            changes.append(marks.restore())
         if item.before is not None:
             changes.append(entries.forget(item.before.hex()))
         await self._edit(place, record, _all(changes))
+        if item.before is not None:
+            await self._scans.let_go(record.id, item.before)
         await self._files.announced(added.id)
         if kind.family not in _MEDIA:
             await self._kept.described(added.id, {"mime": kind.mime})
@@ -160,11 +170,12 @@ class Filling:
                 continue  # It was collected just now.
         raise Unreadable("its bytes could not be kept")
 
-    async def move(self, place: Place, file: ScannedFile) -> None:
-        """A file lies elsewhere: its block says where, and comes out of the trash."""
+    async def move(self, place: Place, file: ScannedFile, *, was_gone: bool) -> None:
+        """A file lies elsewhere: its block says where, and comes out of the trash it was put in."""
         name = os.path.basename(file.path)  # noqa: PTH119
         facts = {"name": name, "path": place.relative(file.path)}
-        await self._mark(place, file, [entries.tell(file.hash.hex(), file.size, facts, {}), marks.restore()])
+        changes = [entries.tell(file.hash.hex(), file.size, facts, {})]
+        await self._mark(place, file, [*changes, marks.restore()] if was_gone else changes)
 
     async def tell_duplicates(self, place: Place, file: ScannedFile, paths: Sequence[str]) -> None:
         """A file's block says where the same bytes lie as well."""

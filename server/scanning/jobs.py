@@ -17,12 +17,14 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from aiohttp import web
 
 from crdt.ids import make_ulid
 from server.errors import ApiError
 from storage.errors import StorageError
-from storage.jobs import Job, Jobs as Store, NewJob
+from storage.jobs import OPEN, Job, NewJob
+from storage.jobs import Jobs as Store
 
 if TYPE_CHECKING:
     from storage.pool import Pool
@@ -72,8 +74,6 @@ class Run:
 
     def now(self) -> Job:
         """The job with what was counted."""
-        import msgspec  # noqa: PLC0415
-
         return msgspec.structs.replace(self.job, counts=dict(self.counts))
 
 
@@ -121,7 +121,12 @@ class Jobs:
     # -- asking -------------------------------------------------------------------------
 
     async def ask(
-        self, kind: str, account: str, scope: str, target: str, **options: Any  # noqa: ANN401
+        self,
+        kind: str,
+        account: str,
+        scope: str,
+        target: str,
+        **options: Any,  # noqa: ANN401
     ) -> tuple[Job, bool]:
         """Have a job done; whether it is new. Raises ApiError (429) where an account has many."""
         if await self.store.count(account) >= self._per_account_max:
@@ -153,11 +158,28 @@ class Jobs:
                 self._tell(found)
         return found
 
+    async def ended(self, job: str) -> Job | None:
+        """Wait for a job's end, wherever it runs; the job then, None where it is not known."""
+        over = asyncio.Event()
+        end = self.listen(lambda told: over.set() if told.id == job and not is_open(told) else None)
+        try:
+            while (known := await self.store.get(job)) is not None and is_open(known):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S):
+                        await over.wait()
+        finally:
+            end()
+        return known
+
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Be told of every job's progress, here and elsewhere; ends by calling the answer."""
         key = object()
         self._listeners[key] = listener
-        return lambda: self._listeners.pop(key, None) and None
+
+        def end() -> None:
+            self._listeners.pop(key, None)
+
+        return end
 
     # -- working ------------------------------------------------------------------------
 
@@ -258,6 +280,11 @@ class Jobs:
                 continue
             except Exception:
                 log.exception("jobs of other nodes were not heard")
+
+
+def is_open(job: Job) -> bool:
+    """Whether a job waits or runs."""
+    return job.state in OPEN
 
 
 JOBS = web.AppKey("jobs", Jobs)

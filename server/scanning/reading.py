@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 from typing import NamedTuple
-
-import asyncio
 
 from server.media.kinds import HEAD_BYTES
 from server.scanning import rooted
@@ -89,7 +88,7 @@ def is_there(root: str, path: str) -> bool:
     except (OSError, ValueError):
         return False
     try:
-        status = os.stat(os.path.basename(path), dir_fd=folder, follow_symlinks=False)  # noqa: PTH116, PTH119
+        status = os.stat(os.path.basename(path), dir_fd=folder, follow_symlinks=False)  # noqa: PTH119
     except OSError:
         return False
     finally:

@@ -58,8 +58,8 @@ class Scanner:
         """Scan the folder of a job. Raises JobFailed and Aborted."""
         job = run.job
         root = await self.scans.root(job.account)
-        owner = await self.workspaces.owner(job.scope)
-        if root is None or owner is None:
+        owner, is_deleted = await self.workspaces.owner(job.scope) or (None, True)
+        if root is None or owner is None or is_deleted:
             raise JobFailed("the account may not scan there any more")
         if await self.rights.role_in(job.account, job.scope) < Role.EDITOR:
             raise JobFailed("the account may not edit the workspace any more")
@@ -78,6 +78,7 @@ class _Fate(NamedTuple):
     file: ScannedFile
     item: Item | None = None
     forget: str | None = None
+    was_gone: bool = False
 
 
 class _Course:
@@ -139,7 +140,7 @@ class _Course:
         failed = await self._filling.fill(self._place, [f.item for f in fates if f.item])
         for fate in fates:
             if fate.word == "moved" and fate.item is None:
-                await self._filling.move(self._place, fate.file)
+                await self._filling.move(self._place, fate.file, was_gone=fate.was_gone)
         done = [
             msgspec.structs.replace(fate.file, state=DONE)
             for fate in fates
@@ -173,9 +174,7 @@ class _Course:
         self._run.check()
         return list(found)
 
-    async def _judge(
-        self, path: str, read: Read, same: dict[bytes, list[ScannedFile]]
-    ) -> _Fate:
+    async def _judge(self, path: str, read: Read, same: dict[bytes, list[ScannedFile]]) -> _Fate:
         """What becomes of a file: also noted in `same`, for the next one of the chunk."""
         old = self._known.get(path)
         if old is not None and old.hash == read.digest:
@@ -193,7 +192,7 @@ class _Course:
             file = _file(path, read, first.block)
             # A block that was never finished has to be told everything.
             item = Item(file, read) if first.state == PENDING else None
-            fate = _Fate("moved", file, item, first.path)
+            fate = _Fate("moved", file, item, first.path, first.state == GONE)
             same[read.digest].remove(first)
             self._known.pop(first.path, None)
         same.setdefault(read.digest, []).append(fate.file)
@@ -204,10 +203,13 @@ class _Course:
         file = _file(path, read, old.block, duplicate=old.duplicate)
         if old.duplicate or old.state == DONE:
             return _Fate("unchanged", file)
-        return _Fate("restored" if old.state == GONE else "added", file, Item(file, read))
+        is_back = old.state == GONE
+        item = Item(file, read, was_gone=is_back)
+        return _Fate("restored" if is_back else "added", file, item)
 
     async def _is_there(self, file: ScannedFile) -> bool:
-        if file.path in self._seen:
+        is_elsewhere = not file.path.startswith(f"{self._place.root.rstrip('/')}/")
+        if file.path in self._seen or is_elsewhere:
             return True
         return file.state != GONE and await asyncio.to_thread(
             reading.is_there, self._place.root, file.path
@@ -222,7 +224,11 @@ class _Course:
             if path not in self._seen and file.state != GONE and not path.startswith(unread)
         ]
         scope = self._place.scope
-        left = {file.path: msgspec.structs.replace(file, state=GONE) for file in gone if not file.duplicate}
+        left = {
+            file.path: msgspec.structs.replace(file, state=GONE)
+            for file in gone
+            if not file.duplicate
+        }
         await self._scans.put(scope, list(left.values()), [f.path for f in gone if f.duplicate])
         for file in gone:
             self._known.pop(file.path)

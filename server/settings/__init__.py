@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from crdt.bounds import Bounds
 from server.settings.apis import Apis, Ascently, Difflog
 from server.settings.files import Files
-from server.settings.media import Media
+from server.settings.media import Media, Scanning
 from server.settings.people import Identity
 from server.settings.topics import (
     Address,
@@ -46,6 +46,7 @@ class Settings(
     Sync,
     Files,
     Media,
+    Scanning,
     Apis,
     Difflog,
     Ascently,

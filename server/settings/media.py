@@ -50,3 +50,23 @@ class Media:
 
     pictures_per_block_max: int = 500
     """Pictures that clients may make for one block."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scanning:
+    """Folders of this machine that are scanned, and other work in the background."""
+
+    jobs_at_once_max: int = 2
+    """Scans and other jobs that this process works on at a time; others wait."""
+
+    jobs_per_account_max: int = 20
+    """Jobs that one account may have under way."""
+
+    scan_files_max: int = 1_000_000
+    """Files in one scanned folder; a scan that meets more ends."""
+
+    watched_subfolders_max: int = 20_000
+    """Folders below one watched folder; with more it is looked at once a minute instead."""
+
+    job_listeners_max: int = 1000
+    """Connections to /api/ws at a time; more are refused with 503."""

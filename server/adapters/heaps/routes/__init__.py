@@ -16,10 +16,12 @@ from server.adapters.heaps.routes import (
     me,
     media,
     members,
+    scans,
     search,
     sync,
     tokens,
     trash,
+    updates,
     uploads,
 )
 
@@ -35,6 +37,8 @@ ROUTES: list[Route] = list(
         history.ROUTES,
         trash.ROUTES,
         media.ROUTES,
+        scans.ROUTES,
+        updates.ROUTES,
         search.ROUTES,
         members.ROUTES,
         invites.ROUTES,
