@@ -31,6 +31,9 @@ LONG_MODULES: dict[str, str] = {}
 """Modules over the bound, each with the reason why splitting it would be worse."""
 
 ENDS_THE_START = {
+    "Aborted": "ends a job in the background",
+    "JobFailed": "ends a job in the background",
+    "Unreadable": "leaves a file out of a scan",
     "BadKeyFile": "a key file that cannot be used ends the start",
     "EmbeddedError": "PostgreSQL that cannot be started ends the start",
     "MigrationError": "a database that does not fit ends the start",
@@ -53,6 +56,8 @@ TESTED_ELSEWHERE = {
     "server/member.py": "tests/server/test_documents.py",
     "server/opening.py": "tests/server/test_documents.py",
     "storage/derived.py": "tests/server/media/test_gallery.py",
+    "storage/scans.py": "tests/server/adapters/heaps/routes/test_scans.py",
+    "server/adapters/heaps/mapping_scans.py": "tests/server/adapters/heaps/routes/test_scans.py",
     "server/media/facts.py": "tests/server/media/test_gallery.py",
     "server/media/films.py": "tests/server/media/test_child.py",
     "server/media/heic.py": "tests/server/media/test_child.py",

@@ -56,7 +56,7 @@ class Gallery:
         self.upload_bytes_max = settings.picture_upload_bytes_max
         self.uploads_max = settings.pictures_per_block_max
         self.picture_bytes_max = max(settings.media_picture_bytes_max, self.upload_bytes_max)
-        self.quota: int | None = None
+        self.quota: int | None = settings.account_bytes_max
         self._settings = settings
         self._retry_s = settings.media_retry_s
         self.workshop = Workshop(

@@ -85,7 +85,7 @@ def is_there(root: str, path: str) -> bool:
     """Whether there is a regular file."""
     try:
         folder = rooted.open_folder(root, os.path.dirname(path))  # noqa: PTH120 (names are bytes)
-    except (OSError, ValueError):
+    except OSError:
         return False
     try:
         status = os.stat(os.path.basename(path), dir_fd=folder, follow_symlinks=False)  # noqa: PTH119

@@ -45,10 +45,16 @@ def resolve(root: str, path: str) -> str:
 
 
 def open_folder(root: str, path: str) -> int:
-    """Open a folder inside the root; no step on the way may be a link. Raises OSError."""
+    """Open a folder inside the root; no step on the way may be a link, or up. Raises OSError."""
+    try:
+        parts = Path(path).relative_to(root).parts
+    except ValueError:
+        raise OSError(f"not inside: {path!r}") from None
+    if ".." in parts:
+        raise OSError(f"not inside: {path!r}")
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     opened = os.open(root, flags)
-    for part in Path(path).relative_to(root).parts:
+    for part in parts:
         try:
             deeper = os.open(part, flags, dir_fd=opened)
         finally:

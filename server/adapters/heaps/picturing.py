@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from aiohttp import BodyPartReader, web
 
-from server.errors import BadBody, BodyTooLarge, NotFound
+from server.errors import BadBody, BodyTooLarge
 from server.media.gallery import GALLERY, Picture
 from storage.blobs import Blob
 
@@ -30,20 +29,6 @@ def digest_of(text: str) -> bytes | None:
     """The digest that a hash spells, bare or as `<hash>:<size>`; None where it spells none."""
     found = _HASH.fullmatch(text)
     return bytes.fromhex(found[1]) if found else None
-
-
-async def file_of(request: web.Request, document: UUID) -> FileRecord:
-    """The file that a request means: the one of its `hash`, else the newest. Raises NotFound."""
-    files = request.app[GALLERY].files
-    wanted = request.query.get("hash")
-    if wanted:
-        digest = digest_of(wanted)
-        found = await files.find(document, digest) if digest else None
-    else:
-        found = next(iter(await files.of(document, 1)), None)
-    if found is None:
-        raise NotFound
-    return found
 
 
 async def show(request: web.Request, picture: Picture) -> web.Response:

@@ -16,6 +16,7 @@ from server.adapters.heaps.routes import (
     me,
     media,
     members,
+    scan_roots,
     scans,
     search,
     sync,
@@ -44,6 +45,7 @@ ROUTES: list[Route] = list(
         invites.ROUTES,
         links.ROUTES,
         accounts.ROUTES,
+        scan_roots.ROUTES,
         files.ROUTES,
         uploads.ROUTES,
     )

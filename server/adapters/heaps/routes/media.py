@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import msgspec
 from aiohttp import web
 
 from auth.principal import Role
-from server.adapter import principal_of
+from server.adapter import FILE, principal_of
 from server.adapters.heaps import schema_media as schema
 from server.adapters.heaps.admission import block_of
+from server.adapters.heaps.filing import file_asked_for, readable_block
 from server.adapters.heaps.picturing import (
     MOVING,
     STILLS,
     blob_of,
     digest_of,
-    file_of,
     of_client,
     read_form,
     show,
 )
-from server.adapters.heaps.policy import READ, WRITE
+from server.adapters.heaps.policy import API, WRITE
 from server.catalogue import CATALOGUE
 from server.describe import Binary, Form, Reply
 from server.errors import ApiError, BadBody, NotFound
@@ -33,8 +32,8 @@ from server.routing import Routes
 from storage.derived import ClientPicture
 
 ROUTES = Routes("Pictures of files")
-SHOWN = replace(READ, query_token=True)
-"""Browsers cannot add a header to an image's address."""
+SHOWN = FILE.reading(API)
+"""A browser cannot add a header to an image's address: a token in it counts."""
 
 _PICTURE = Reply(
     Binary(media="image/webp", about="The picture."),
@@ -56,7 +55,7 @@ _ERRORS = {
 
 
 @ROUTES.get(
-    "/api/file/{block_key}/thumbnail/{size}/{slug}",
+    "/api/file/{key}/thumbnail/{size}/{slug}",
     access=SHOWN,
     query=schema.PictureQuery,
     replies=_REPLIES,
@@ -66,13 +65,14 @@ async def thumbnail(request: web.Request) -> web.Response:
     """A picture of a file: small, medium or large.
 
     Of images, videos, PDFs (the first page) and texts (the first lines). One that a client made of
-    it comes first. `slug` is for people and means nothing.
+    it comes first. `key` is the block's id, or the file's; the slug says which file of the block,
+    by its hash, id or name, and any other slug means the newest.
     """
     return await _shown(request, "still", STILLS)
 
 
 @ROUTES.get(
-    "/api/file/{block_key}/animated_thumbnail/{size}/{slug}",
+    "/api/file/{key}/animated_thumbnail/{size}/{slug}",
     access=SHOWN,
     query=schema.PictureQuery,
     replies=_REPLIES,
@@ -84,7 +84,7 @@ async def animated_thumbnail(request: web.Request) -> web.Response:
 
 
 @ROUTES.get(
-    "/api/file/{block_key}/video_thumbnail/{size}/{position}",
+    "/api/file/{key}/video_thumbnail/{size}/{position}",
     access=SHOWN,
     query=schema.PictureQuery,
     replies=_REPLIES,
@@ -96,9 +96,8 @@ async def video_thumbnail(request: web.Request) -> web.Response:
     Behind its end the last frame is meant.
     """
     position = _position(request.match_info["position"])
-    block = await block_of(request, Role.VIEWER)
     size = _size(request)
-    file = await file_of(request, block.record.id)
+    _, file = await file_asked_for(request)
     gallery = request.app[GALLERY]
     if (await gallery.facts(blob_of(file), file.name)).family != "video":
         raise Refused("unsupported", "it is no video")
@@ -107,9 +106,8 @@ async def video_thumbnail(request: web.Request) -> web.Response:
 
 
 async def _shown(request: web.Request, made: Made, kinds: tuple[str, ...]) -> web.Response:
-    block = await block_of(request, Role.VIEWER)
     size = _size(request)
-    file = await file_of(request, block.record.id)
+    _, file = await file_asked_for(request)
     picture = await of_client(request, file, kinds, size)
     if picture is None:
         picture = await request.app[GALLERY].picture(blob_of(file), made, size, name=file.name)
@@ -180,7 +178,7 @@ async def upload(request: web.Request) -> web.Response:
 
 
 @ROUTES.get(
-    "/api/download/thumbnail/{block_key}/{file_hash}/{thumbnail_type}/{thumbnail_size}",
+    "/api/download/thumbnail/{key}/{file_hash}/{thumbnail_type}/{thumbnail_size}",
     access=SHOWN,
     query=schema.PictureQuery,
     replies=_REPLIES,
@@ -188,18 +186,18 @@ async def upload(request: web.Request) -> web.Response:
 )
 async def download(request: web.Request) -> web.Response:
     """A kept picture: one that a client made, else one that the server made before."""
-    block = await block_of(request, Role.VIEWER)
+    block = await readable_block(request)
     source = digest_of(request.match_info["file_hash"])
     kind, size = request.match_info["thumbnail_type"], request.match_info["thumbnail_size"]
     if source is None:
         raise NotFound
     gallery = request.app[GALLERY]
-    found = await gallery.kept.get(block.record.id, source, [kind], [size])
+    found = await gallery.kept.get(block.id, source, [kind], [size])
     if found is not None:
         picture: Picture | None = Picture(
             digest=found.blob, mime=found.mime, width=found.width, height=found.height
         )
-    elif await gallery.files.find(block.record.id, source) is None:
+    elif await gallery.files.find(block.id, source) is None:
         picture = None
     else:
         made: Made | None = "still" if kind in STILLS else "animated" if kind in MOVING else None

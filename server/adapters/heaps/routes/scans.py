@@ -10,7 +10,7 @@ from auth.errors import Forbidden
 from auth.principal import Role
 from crdt.errors import BadName
 from crdt.ids import DocumentName
-from server.adapter import ADMINISTRATOR, principal_of
+from server.adapter import principal_of
 from server.adapters.heaps import mapping_scans as mapping
 from server.adapters.heaps import schema_scans as schema
 from server.adapters.heaps.admission import admit
@@ -20,8 +20,6 @@ from server.blocks import BLOCKS
 from server.catalogue import CATALOGUE
 from server.errors import ApiError, BadBody, NotFound
 from server.http import read_body, reply
-from server.identity import IDENTITY
-from server.rights import is_fit
 from server.routing import Routes
 from server.scanning import rooted
 from server.scanning.desk import DESK
@@ -174,56 +172,6 @@ async def regenerate_file(request: web.Request) -> web.Response:
         "regenerate", principal.account, record.scope, file.id, file=file.id
     )
     return reply(_begun(job, None, is_new=is_new))
-
-
-# -- the root of an account ------------------------------------------------------------------
-
-
-@ROUTES.get(
-    "/api/admin/accounts/{account_id}/scan_root", access=ADMINISTRATOR, reply=schema.ScanRootShown
-)
-async def scan_root(request: web.Request) -> web.Response:
-    """The folder in which an account may scan."""
-    account = await _account(request)
-    return await _root_shown(request, account)
-
-
-@ROUTES.put(
-    "/api/admin/accounts/{account_id}/scan_root",
-    access=ADMINISTRATOR,
-    body=schema.ScanRoot,
-    reply=schema.ScanRootShown,
-)
-async def set_scan_root(request: web.Request) -> web.Response:
-    """Let an account scan in a folder of this machine, and in what lies in it."""
-    account = await _account(request)
-    body = await read_body(request, schema.ScanRoot)
-    root = await asyncio.to_thread(rooted.check_root, body.path)
-    await request.app[DESK].scans.set_root(account, root)
-    return await _root_shown(request, account)
-
-
-@ROUTES.delete(
-    "/api/admin/accounts/{account_id}/scan_root", access=ADMINISTRATOR, reply=schema.ScanRootShown
-)
-async def remove_scan_root(request: web.Request) -> web.Response:
-    """Let an account scan nowhere any more; a scan under way ends with its next look."""
-    account = await _account(request)
-    await request.app[DESK].scans.set_root(account, None)
-    return await _root_shown(request, account)
-
-
-async def _account(request: web.Request) -> str:
-    name = request.match_info["account_id"]
-    found = await request.app[IDENTITY].accounts.get(name) if is_fit(name) else None
-    if found is None:
-        raise NotFound
-    return found.id
-
-
-async def _root_shown(request: web.Request, account: str) -> web.Response:
-    path = await request.app[DESK].scans.root(account)
-    return reply(schema.ScanRootShown(success=True, account_id=account, path=path))
 
 
 # -- what a request means --------------------------------------------------------------------

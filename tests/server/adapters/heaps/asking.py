@@ -8,7 +8,7 @@ from tests.inside import Guest
 from tests.server.adapters.heaps.device import new_id
 
 
-async def ask(guest: Guest, path: str, status: int = 200, **body: Any) -> Any:
+async def ask(guest: Guest, path: str, status: int = 200, /, **body: Any) -> Any:
     """A POST that must be answered with this status."""
     found, answer, _ = await guest.post(path, json=body)
     assert found == status, answer

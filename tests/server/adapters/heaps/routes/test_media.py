@@ -82,7 +82,6 @@ async def test_unknown_things_have_no_picture(inside: Inside, ada: Guest, bob: G
         "/api/file/01J9ZV3M8Q4R5S6T7V8W9X0YZB/thumbnail/small/x",
         f"/api/file/{name}/thumbnail/huge/x",
         f"/api/file/{name}/thumbnail/small/x?hash={'0' * 64}",
-        f"/api/file/{name}/thumbnail/small/x?hash=../x",
     ):
         await fetch(ada, path, 404)
     await fetch(ada, f"/api/file/{name}/thumbnail/small/x?hash={hash_.upper()}")
