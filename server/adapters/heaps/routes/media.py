@@ -95,9 +95,9 @@ async def video_thumbnail(request: web.Request) -> web.Response:
 
     Behind its end the last frame is meant.
     """
-    position = _position(request.match_info["position"])
-    size = _size(request)
     _, file = await file_asked_for(request)
+    size = _size(request)
+    position = _position(request.match_info["position"])
     gallery = request.app[GALLERY]
     if (await gallery.facts(blob_of(file), file.name)).family != "video":
         raise Refused("unsupported", "it is no video")
@@ -106,8 +106,8 @@ async def video_thumbnail(request: web.Request) -> web.Response:
 
 
 async def _shown(request: web.Request, made: Made, kinds: tuple[str, ...]) -> web.Response:
-    size = _size(request)
     _, file = await file_asked_for(request)
+    size = _size(request)
     picture = await of_client(request, file, kinds, size)
     if picture is None:
         picture = await request.app[GALLERY].picture(blob_of(file), made, size, name=file.name)
