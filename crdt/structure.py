@@ -17,6 +17,7 @@ from crdt.outline import Outline, Range, covers, outline
 from crdt.wire.lib0 import read_var_bytes
 
 __all__ = [
+    "MIDDLING_BYTES",
     "Outline",
     "Range",
     "check",
@@ -28,7 +29,8 @@ __all__ = [
 ]
 
 _COSTLY_BYTES: Final = 256 * 1024
-_COSTLY_STRUCTS_BYTES: Final = 64 * 1024
+MIDDLING_BYTES: Final = 64 * 1024
+"""Up to this size no update is costly."""
 _V2_COLUMNS: Final = 9
 _CLIENT: Final = rb"([\x80-\xff]{0,7}[\x00-\x7f])"
 _CLOCK: Final = rb"([\x80-\xff]{0,3}[\x00-\x7f])"
@@ -77,7 +79,7 @@ def is_costly(update: bytes, _bounds: Bounds = BOUNDS) -> bool:
     left to pycrdt, which reads them twenty times as fast.
     """
     size = len(update)
-    if size <= _COSTLY_STRUCTS_BYTES:
+    if size <= MIDDLING_BYTES:
         return False
     return size > _COSTLY_BYTES or not (update.startswith(b"\0") or _ONE_STRUCT(update))
 

@@ -47,7 +47,7 @@ from storage.changes import Changes
 from storage.cluster import EmbeddedError
 from storage.compaction import Compactor
 from storage.documents import Documents as Store
-from storage.errors import StorageError
+from storage.errors import StorageError, Unavailable
 from storage.log import Flusher
 from storage.migrate import migrate
 from storage.pool import close_pool, open_pool
@@ -92,12 +92,16 @@ class Server:
         settings = self.settings
         stack = self._stack
         dsn = settings.database_url or await self._embedded()
-        pool = await open_pool(
-            dsn,
-            connections_max=settings.database_connections_max,
-            connect_s_max=settings.database_connect_s,
-            command_s_max=settings.database_command_s,
-        )
+        try:
+            pool = await open_pool(
+                dsn,
+                connections_max=settings.database_connections_max,
+                connect_s_max=settings.database_connect_s,
+                command_s_max=settings.database_command_s,
+            )
+        except Unavailable as error:
+            where = " (setting database_url)" if settings.database_url else ""
+            raise StartError(f"{error}{where}") from error
         stack.push_async_callback(close_pool, pool)
         await migrate(pool)
         store = Store(pool)

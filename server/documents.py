@@ -242,7 +242,7 @@ class Documents:
         return encoded_of(rows)
 
     async def inspect(self, update: bytes) -> None:
-        """Check a costly or suspicious update in a helper process; raises UpdateError."""
+        """Check a costly or suspicious update in a helper process; raises UpdateError, Busy."""
         await self.workers.check(update, self.bounds)
 
     # -- time ---------------------------------------------------------------------------

@@ -91,7 +91,7 @@ class Workers:
     async def check(self, update: bytes, bounds: Bounds) -> None:
         """`structure.check` in a helper: an update that is made to kill the decoder kills that.
 
-        Raises UpdateError.
+        Raises UpdateError, or Busy where no helper can be started: then it was not looked at.
         """
         try:
             reason = await self.run(_verdict, update, bounds)
@@ -141,15 +141,10 @@ class _Helper:
         self._pool: ProcessPoolExecutor | None = None
 
     async def do(self, function: Callable[..., T], arguments: Sequence[object], most_s: float) -> T:
-        """Run it there. Raises BrokenProcessPool if the process died, else WorkerDied."""
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                1, mp_context=multiprocessing.get_context("spawn"), initializer=self._prepare
-            )
-        loop = asyncio.get_running_loop()
+        """Run it there. Raises BrokenProcessPool if the process died, WorkerDied, Busy."""
         try:
             async with asyncio.timeout(most_s):
-                return await loop.run_in_executor(self._pool, function, *arguments)
+                return await self._submit(partial(function, *arguments))
         except BrokenProcessPool:
             self.stop()
             raise
@@ -162,6 +157,20 @@ class _Helper:
             raise
         except MemoryError as error:
             raise WorkerDied("a helper process ran out of memory") from error
+
+    def _submit(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Hand work over. Raises Busy where the machine lets us start no process."""
+        try:
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(
+                    1, mp_context=multiprocessing.get_context("spawn"), initializer=self._prepare
+                )
+            return asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except (OSError, RuntimeError) as error:
+            if isinstance(error, BrokenProcessPool):
+                raise
+            self.stop()
+            raise Busy("no helper process can be started") from error
 
     def stop(self) -> None:
         """End the process; the next piece of work starts another."""

@@ -14,8 +14,9 @@ from aiohttp import web
 from crdt.bounds import Bounds
 from crdt.errors import UpdateError
 from crdt.events import CHECKED
+from server.errors import Busy
 from server.outbox import Outbox
-from server.realtime.codes import TIMEOUT, TOO_MANY
+from server.realtime.codes import OVERLOADED, TIMEOUT, TOO_MANY
 from server.realtime.lingering import say_goodbye
 from server.tasks import Tasks
 from server.websocket import WebSocketProtocol, encode_close
@@ -245,6 +246,12 @@ class Connection(WebSocketProtocol):
             member.incomplete = True
             member.acknowledged(body, ok=False)
             member.refused(error.reason)
+        except Exception as error:
+            # It was not looked at: as unsent, its sender has to come back with it.
+            if not isinstance(error, Busy):
+                log.exception("an update could not be looked at")
+            self.realtime.metrics.refuse("unavailable")
+            self.close(OVERLOADED, "try again later")
         else:
             if member.live is not None:
                 member.live.put(member, kind | CHECKED, data, body)

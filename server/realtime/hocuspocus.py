@@ -97,7 +97,7 @@ class HocuspocusConnection(Connection):
             assert isinstance(data, bytes)
             live = member.live
             if live is not None:
-                if len(data) > realtime.settings.costly_bytes and structure.is_costly(data):
+                if len(data) > structure.MIDDLING_BYTES and structure.is_costly(data):
                     self.inspect(member, kind, data, payload[at:])
                 else:
                     live.put(member, kind, data, payload[at:])

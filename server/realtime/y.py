@@ -126,7 +126,7 @@ class YConnection(Connection):
             self._several(payload, error)
             return
         if kind == wire.UPDATE or kind == wire.STEP2:  # noqa: PLR1714 - the hot path
-            if len(data) > realtime.settings.costly_bytes and structure.is_costly(data):
+            if len(data) > structure.MIDDLING_BYTES and structure.is_costly(data):
                 self.inspect(self.member, kind, data, payload)
                 return
             live.put(self.member, kind, data, payload)

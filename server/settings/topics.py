@@ -209,7 +209,7 @@ class Rooms:
     """Seconds after which a helper's piece of work is given up."""
 
     costly_bytes: int = 256 * KIB
-    """Bytes of an update from which it is decoded in a helper process first."""
+    """Bytes of a document from which it is read in a helper process, unless it is open."""
 
 
 @dataclass(frozen=True, kw_only=True)

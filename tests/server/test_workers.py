@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -16,6 +18,7 @@ import pytest
 
 from crdt.bounds import BOUNDS
 from crdt.errors import UpdateError
+from server.errors import Busy
 from server.workers import WorkerDied, Workers
 
 
@@ -140,6 +143,23 @@ async def test_a_helper_ends_when_its_parent_was_killed() -> None:
     await asyncio.to_thread(psutil.wait_procs, [helper], timeout=10)
 
     assert not helper.is_running()
+
+
+async def test_a_helper_that_cannot_be_started_blames_nobody(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine is out of processes: the update was not looked at, and is to be sent again."""
+
+    def submit(*_: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProcessPoolExecutor, "submit", submit)
+        with pytest.raises(Busy, match="no helper process") as caught:
+            await workers.check(b"\x00\x00", BOUNDS)
+
+    assert not isinstance(caught.value, WorkerDied)
+    await workers.check(b"\x00\x00", BOUNDS)
 
 
 async def test_waiting_for_a_helper_does_not_count_as_work() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
+from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from uuid import uuid4
 
+import psutil
 import pytest
 from aiohttp import WSServerHandshakeError
 
 from crdt import wire
 from crdt.awareness import Entry, encode
-from server.realtime.codes import MALFORMED, TIMEOUT, TOO_MANY
+from crdt.wire.lib0 import var_uint
+from server.realtime.codes import MALFORMED, OVERLOADED, TIMEOUT, TOO_MANY
 from tests.clients import YClient, becomes
 from tests.inside import Guest, Inside
 from tests.server.realtime.conftest import Serve
@@ -325,3 +329,47 @@ async def test_one_address_does_not_use_up_the_handshakes_of_the_others(serve: S
     assert {error.status for error in refused} == {429}
     assert 10 <= 40 - len(refused) <= 20
     assert not [one for one in ended[40:] if isinstance(one, Exception)]
+
+
+@pytest.mark.parametrize("dialect", ["y-websocket", "hocuspocus"])
+async def test_a_middling_update_of_many_structs_is_looked_at_by_a_helper(
+    ada: Guest, dialect: str
+) -> None:
+    """100 kB of small structs take our own decoder 20 ms, in which nobody would be answered."""
+    name = name_of()
+    letters = b"\x04\x01\x01t\x01a" * 20_000
+    update = b"\x01" + var_uint(20_000) + b"\x05\x00" + letters + b"\x00"
+    client = await ada.open(name) if dialect == "hocuspocus" else await (await ada.y(name)).sync()
+    ada.inside.documents.workers.close()
+    before = set(psutil.Process().children())
+
+    await client.send(wire.update(update))
+    await becomes(lambda: set(psutil.Process().children()) - before)
+
+    witness = await ada.open(name)
+    await witness.until(
+        lambda: [
+            data for _, data in witness.heard if isinstance(data, bytes) and len(data) > 100_000
+        ]
+    )
+
+
+async def test_an_update_that_nobody_could_look_at_is_not_called_malformed(
+    ada: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine is out of processes: the client is told to come back, and is let in again."""
+
+    def submit(*_: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    name = "out-of-processes"
+    client = await (await ada.y(name)).sync()
+    update = client.replica.insert("x" * 300 * KIB)
+    with monkeypatch.context() as patch:
+        patch.setattr(ProcessPoolExecutor, "submit", submit)
+        await client.send(wire.update(update))
+        assert await client.closed() == OVERLOADED
+
+    again = await (await ada.y(name, replica=client.replica)).sync()
+    await again.send(wire.update(update))
+    await again.stored(update)
