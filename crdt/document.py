@@ -89,6 +89,10 @@ class Document:
         the stored row must be set aside, and never that the document is empty.
         """
         updates = list(rows)
+        if not updates:  # Most blocks that devices push are new: no transaction is needed.
+            document = cls(client_id=client_id, bounds=bounds)
+            document._replica.exact = exact
+            return document
         try:
             document = cls(client_id=client_id, bounds=bounds)
             results = document._rebuild(updates, careful=careful)

@@ -15,6 +15,8 @@ _LINE_START: Final = re.compile(
     r"^(\s*\d{0,9})(#{1,6}(?=\s|$)|>|[-+](?=\s|$)|[.)](?=\s|$)|[-=]+\s*$)", re.MULTILINE
 )
 """What would make a heading, a quotation or a list of a line that is none."""
+_CELLS_MAX: Final = 100_000
+"""Cells of a table up to which short rows are filled up."""
 _LISTS: Final = {"bulletlist", "orderedlist", "tasklist", "checklist", "todolist"}
 _LINES: Final = {"paragraph", "heading"}
 _WRAPS: Final = {
@@ -144,8 +146,12 @@ def _table(node: Node) -> str:
         for row in children_of(node)
     ]
     width = max((len(row) for row in rows), default=0)
+    if width * len(rows) > _CELLS_MAX:
+        width = (
+            0  # Somebody wrote one long row and many short ones: they stay as short as they are.
+        )
     lines = [f"| {' | '.join(row + [''] * (width - len(row)))} |" for row in rows]
-    lines.insert(1, "|" + " --- |" * width)
+    lines.insert(1, "|" + " --- |" * (width or len(rows[0]) if rows else 0))
     return "\n".join(lines) if rows else ""
 
 

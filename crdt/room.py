@@ -76,7 +76,7 @@ class Room:
     def __init__(self, bounds: Bounds, *, client_id: int, awareness: Awareness) -> None:
         self.bounds = bounds
         self.phase = Phase.LOADING
-        self.document = Document(client_id=client_id)
+        self.document = Document.rebuild((), client_id=client_id, bounds=bounds, exact=True)
         self.sessions: dict[Session, None] = {}
         self.ledger = Ledger()
         self.intake = Intake(bounds)
@@ -245,9 +245,11 @@ class Room:
         flying = [update for batch in self.ledger.in_flight.values() for _, update in batch]
         known = [*rows, *(self.ledger.missed or ()), *flying]
         careful = self.breakage.out_of_order
-        document = Document.rebuild(
-            known, client_id=self._client_id, bounds=self.bounds, exact=True, careful=careful
-        )
+        document = self.document
+        if known or self._rebuilt:
+            document = Document.rebuild(
+                known, client_id=self._client_id, bounds=self.bounds, exact=True, careful=careful
+            )
         if self._rebuilt:
             document.encode()  # A row that breaks it by being read is in the log: say so now.
         document.take_poison()  # It was named when it was found out.

@@ -3,8 +3,8 @@
 A line for each block of text; references and page links stand there with their labels.
 """
 
-import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 Node = dict[str, Any]
@@ -16,7 +16,13 @@ _INLINE: Final = {"text", "hardbreak", "embed", "emoji", *LINKS}
 
 def kind_of(node: Node) -> str:
     """A node's type in one spelling: `bullet_list`, `bulletList` and `bullet-list` are the same."""
-    return re.sub("[-_]", "", str(node.get("type", ""))).lower()
+    kind = node.get("type", "")
+    return _kind(kind) if isinstance(kind, str) else ""
+
+
+@lru_cache(1024)
+def _kind(name: str) -> str:
+    return name.replace("-", "").replace("_", "").lower()
 
 
 def attributes_of(node: Node) -> dict[str, Any]:

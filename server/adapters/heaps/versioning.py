@@ -15,6 +15,7 @@ from server.adapters.heaps import schema_blocks as schema
 from server.catalogue import CATALOGUE
 from server.documents import DOCUMENTS
 from server.errors import Busy, NotFound
+from server.extracting import PROJECTED_INLINE_BYTES
 from server.workers import WorkerDied
 from storage import history
 from storage.versions import Named
@@ -57,7 +58,7 @@ class Versioning:
         """What a version says, and the whole of it as one update."""
         rows = await self._rows(block, at)
         try:
-            if sum(map(len, rows)) > self._documents.settings.costly_bytes:
+            if sum(map(len, rows)) > PROJECTED_INLINE_BYTES:
                 return await self._documents.workers.run(read_rows, rows)
             return read_rows(rows)
         except WorkerDied:
@@ -90,7 +91,7 @@ class Versioning:
         Raises what `Documents.edit` raises, and UpdateError for a document nested too deeply.
         """
         rows = await self._rows(block, at)
-        if sum(map(len, rows)) > self._documents.settings.costly_bytes:
+        if sum(map(len, rows)) > PROJECTED_INLINE_BYTES:
             try:
                 roots = await self._documents.workers.run(roots_of_rows, rows)
             except WorkerDied:
