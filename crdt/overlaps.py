@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from crdt.errors import UpdateError
-from crdt.outline import Range, outline
+from crdt.outline import CLOCK_MAX, Range, outline
 
 _NUMBER: Final = rb"(?:[\x00-\x7f]|[\x80-\xff]{1,9}[\x01-\x7f])"
 """In its shortest form, so that equal numbers are equal bytes; others are read."""
@@ -35,21 +35,40 @@ _ONE_TEXT: Final = re.compile(
 def overlap(updates: Sequence[bytes]) -> bool:
     """Whether two of these checked updates may bring the same structs. Never wrong when it says no.
 
-    0.2 us an update where somebody types, or where each is of another client; some 1 us elsewhere.
+    0.3 us an update where people type letters, twice that for words in order, 1 us elsewhere.
     """
     if len(updates) < 2:
         return False
     if len({one[1] for one in map(_ONE_LETTER, updates) if one}) == len(updates):
         return False  # Each brings one letter, and no two the same.
-    clients: set[bytes] = set()
+    ends: dict[bytes, int] = {}
     for update in updates:
         if update < b"\1":  # It brings no structs.
             continue
-        one = _ONE_CLIENT(update)
-        if one is None or one[1] in clients:
-            return _overlap(updates)
-        clients.add(one[1])
+        text = _text(update)
+        if text is not None:
+            client, first, end = text
+            if first < ends.get(client, 0):
+                return _overlap(updates)
+        else:
+            one = _ONE_CLIENT(update)
+            if one is None or one[1] in ends:
+                return _overlap(updates)
+            client, end = one[1], CLOCK_MAX
+        ends[client] = end
     return False
+
+
+def _text(update: bytes) -> tuple[bytes, int, int] | None:
+    """Of an update that brings one short text: the client, its first clock, the clock behind it."""
+    text = _ONE_TEXT(update)
+    if text is None:
+        return None
+    client, clock, length, letters = text.groups()
+    if length[0] != len(letters):
+        return None
+    first = clock[0] if len(clock) == 1 else _number(clock)
+    return client, first, first + len(letters)
 
 
 def _overlap(updates: Iterable[bytes]) -> bool:
@@ -60,12 +79,9 @@ def _overlap(updates: Iterable[bytes]) -> bool:
 
 def _ranges(update: bytes) -> Sequence[Range]:
     """The structs that an update brings; for what typing makes without reading all of it."""
-    text = _ONE_TEXT(update)
+    text = _text(update)
     if text is not None:
-        client, clock, length, letters = text.groups()
-        if length[0] == len(letters):
-            first = _number(clock)
-            return ((_number(client), first, first + len(letters)),)
+        return ((_number(text[0]), text[1], text[2]),)
     try:
         return outline(update).ranges
     except UpdateError:  # It was not checked: it is refused elsewhere.
@@ -74,8 +90,6 @@ def _ranges(update: bytes) -> Sequence[Range]:
 
 def _number(encoded: bytes) -> int:
     """The number that these bytes are."""
-    if len(encoded) == 1:
-        return encoded[0]
     number = 0
     for byte in reversed(encoded):
         number = number << 7 | byte & 0x7F
