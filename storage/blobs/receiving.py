@@ -18,17 +18,19 @@ from storage.errors import StorageError, TooLarge
 class Receiving:
     """One stream into one `Incoming`: `take` all of it, then publish or discard that."""
 
-    def __init__(self, incoming: Incoming, bytes_max: int) -> None:
+    def __init__(self, incoming: Incoming, bytes_max: int, *, hashed: bool = True) -> None:
         self._incoming = incoming
         self._bytes_max = bytes_max
-        self._sha = sha256()
-        self._piece = bytearray()
+        self._sha = sha256() if hashed else None
+        self._parts: list[bytes] = []
+        self._gathered = 0
         self._writing: asyncio.Task[None] | None = None
         self.size = 0
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of what was taken."""
+        """SHA-256 of what was taken, where it is hashed."""
+        assert self._sha is not None
         return self._sha.digest()
 
     async def take(self, parts: AsyncIterable[bytes]) -> None:
@@ -48,14 +50,16 @@ class Receiving:
         self.size += len(part)
         if self.size > self._bytes_max:
             raise TooLarge(self._bytes_max)
-        self._piece += part
-        if len(self._piece) >= PIECE_BYTES:
+        self._parts.append(part)
+        self._gathered += len(part)
+        if self._gathered >= PIECE_BYTES:
             await self._flush()
 
     async def _flush(self) -> None:
         await self._settle()
-        if self._piece:
-            piece, self._piece = bytes(self._piece), bytearray()
+        if self._gathered:
+            piece = b"".join(self._parts)
+            self._parts, self._gathered = [], 0
             self._writing = asyncio.get_running_loop().create_task(self._write(piece))
 
     async def _settle(self) -> None:
@@ -65,6 +69,8 @@ class Receiving:
             await writing
 
     async def _write(self, piece: bytes) -> None:
-        await asyncio.gather(
-            asyncio.to_thread(self._sha.update, piece), self._incoming.write(piece)
-        )
+        if self._sha is None:
+            await self._incoming.write(piece)
+            return
+        hashing = asyncio.to_thread(self._sha.update, piece)
+        await asyncio.gather(hashing, self._incoming.write(piece))

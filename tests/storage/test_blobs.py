@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -11,11 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from storage.blobs import DERIVED, Blob, Blobs, LocalStore, Store, Usage, Use
+from storage.blobs import DERIVED, Blob, Blobs, Store, Usage, Use
 from storage.blobs.remote import RemoteStore
 from storage.blobs.store import PIECE_BYTES
-from storage.errors import HashMismatch, QuotaExceeded, TooLarge, UnknownBlob
+from storage.errors import (
+    HashMismatch,
+    QuotaExceeded,
+    StoreUnavailable,
+    TooLarge,
+    UnknownBlob,
+)
 from storage.pool import Pool
+from tests.storage.stores import make_store
 from tests.weed import Weed
 
 MIB = 1 << 20
@@ -31,10 +37,7 @@ async def stream(data: bytes, part: int = 100_000) -> AsyncIterator[bytes]:
 @pytest.fixture(params=["folder", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """A folder, and a prefix of a bucket: everything here holds for both."""
-    if request.param == "folder":
-        return LocalStore(tmp_path / "blobs")
-    s3: Weed = request.getfixturevalue("s3")
-    return RemoteStore(f"{s3.url}/{tmp_path.name}-{secrets.token_hex(4)}", s3.options)
+    return make_store(request, tmp_path)
 
 
 @pytest.fixture
@@ -53,19 +56,19 @@ async def names(blobs: Blobs) -> list[str]:
     return sorted([listed.name async for listed in blobs.store.list("")])
 
 
-@pytest.mark.parametrize("size", [0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES + 7])
-async def test_what_was_stored_is_read(blobs: Blobs, size: int) -> None:
+async def test_what_was_stored_is_read(blobs: Blobs) -> None:
     """Whole and in ranges, under its SHA-256."""
-    data = bytes(i % 251 for i in range(1000)) * (size // 1000 + 1)
-    data = data[:size]
-    blob = await put(blobs, data)
+    for size in (0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES + 7, 9 * PIECE_BYTES):
+        data = (bytes(i % 251 for i in range(1000)) * (size // 1000 + 1))[:size]
+        blob = await put(blobs, data)
 
-    assert blob == Blob(sha256(data).digest(), size)
-    assert await blobs.find(blob.digest) == blob
-    assert await blobs.whole(blob.digest, size) == data
-    middle = [piece async for piece in blobs.read(blob, size // 3, size // 2)]
-    assert b"".join(middle) == data[size // 3 : size // 2]
-    assert await names(blobs) == [f"blobs/{blob.hash[:2]}/{blob.hash}"]
+        assert blob == Blob(sha256(data).digest(), size)
+        assert await blobs.find(blob.digest) == blob
+        assert await blobs.whole(blob.digest, size) == data
+        middle = [piece async for piece in blobs.read(blob, size // 3, size // 2)]
+        assert b"".join(middle) == data[size // 3 : size // 2]
+        assert f"blobs/{blob.hash[:2]}/{blob.hash}" in await names(blobs)
+    assert len(await names(blobs)) == 6
 
 
 async def test_other_bytes_than_announced_are_not_kept(blobs: Blobs) -> None:
@@ -98,6 +101,22 @@ async def test_a_stream_that_breaks_off_leaves_nothing(blobs: Blobs) -> None:
         await blobs.receive(broken(), bytes_max=64 * MIB)
 
     assert await names(blobs) == []
+
+
+async def test_forged_credentials_open_nothing(s3: Weed, pool: Pool, tmp_path: Path) -> None:
+    """With another secret, or a key that is not known, nothing is stored, read or found."""
+    name = f"{s3.url}/{tmp_path.name}-forged"
+    blob = await put(Blobs(pool, RemoteStore(name, s3.options), grace_s=60), b"secret")
+    for change in ({"aws_secret_access_key": "wrong"}, {"aws_access_key_id": "nobody"}):
+        forged = Blobs(pool, RemoteStore(name, {**s3.options, **change}), grace_s=60)
+        with pytest.raises(StoreUnavailable):
+            await put(forged, b"forged")
+        with pytest.raises(StoreUnavailable):
+            await forged.whole(blob.digest, 100)
+        with pytest.raises(StoreUnavailable):
+            await forged.store.delete(f"blobs/{blob.hash[:2]}/{blob.hash}")
+        with pytest.raises(StoreUnavailable):
+            assert not await names(forged)
 
 
 async def test_uses_are_counted_and_judged_by_the_quota(blobs: Blobs) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.blobs import Blob, Blobs, LocalStore, Usage, Use, books
+from storage.blobs import Blob, Blobs, Usage, Use, books
 from storage.errors import (
     ChunkLength,
     ChunkOutOfRange,
@@ -27,6 +27,7 @@ from storage.errors import (
 )
 from storage.pool import Connection, Pool
 from storage.uploads import FOLDER, Upload, Uploads
+from tests.storage.stores import make_store
 
 DATA = bytes(range(256)) * 10
 CHUNK = 1000
@@ -55,10 +56,10 @@ def wanted(data: bytes = DATA, **changes: object) -> Upload:
     return Upload(**(given | changes))  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def blobs(pool: Pool, tmp_path: Path) -> Blobs:
-    """Blobs in a folder."""
-    return Blobs(pool, LocalStore(tmp_path / "blobs"), grace_s=86_400)
+@pytest.fixture(params=["folder", "s3"])
+def blobs(request: pytest.FixtureRequest, pool: Pool, tmp_path: Path) -> Blobs:
+    """Blobs in a folder, and in a bucket: everything here holds for both."""
+    return Blobs(pool, make_store(request, tmp_path), grace_s=86_400)
 
 
 @pytest.fixture
@@ -132,25 +133,23 @@ async def test_a_chunk_that_comes_again_replaces_the_first(uploads: Uploads, blo
     assert await pieces(blobs) == []
 
 
-@pytest.mark.parametrize(
-    ("number", "size", "error"),
-    [
-        (0, 999, ChunkLength),
-        (0, 1001, TooLarge),
-        (2, 559, ChunkLength),
-        (2, 561, TooLarge),
-        (0, 0, ChunkLength),
-        (3, 1, ChunkOutOfRange),
-        (-1, 1, ChunkOutOfRange),
-    ],
-)
-async def test_lengths_are_exact(
-    uploads: Uploads, blobs: Blobs, number: int, size: int, error: type[Exception]
-) -> None:
+WRONG_LENGTHS = [
+    (0, 999, ChunkLength),
+    (0, 1001, TooLarge),
+    (2, 559, ChunkLength),
+    (2, 561, TooLarge),
+    (0, 0, ChunkLength),
+    (3, 1, ChunkOutOfRange),
+    (-1, 1, ChunkOutOfRange),
+]
+
+
+async def test_lengths_are_exact(uploads: Uploads, blobs: Blobs) -> None:
     """A chunk of another length or number leaves nothing."""
     upload = await begin(uploads, wanted())
-    with pytest.raises(error):
-        await uploads.put(upload, number, stream(bytes(size)))
+    for number, size, error in WRONG_LENGTHS:
+        with pytest.raises(error):
+            await uploads.put(upload, number, stream(bytes(size)))
 
     assert await uploads.received(upload) == []
     assert [listed.name async for listed in blobs.store.list("")] == []
