@@ -36,6 +36,8 @@ class Kind(StrEnum):
     ACCESS = "access"
     DOCUMENT = "document"
     PERSONAL = "personal"
+    PROFILE = "profile"
+    """The password of one difflog profile, on sockets only."""
     FILE = "file"
 
 

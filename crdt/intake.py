@@ -9,6 +9,7 @@ from crdt.bounds import Bounds
 from crdt.document import Document
 from crdt.errors import UpdateError
 from crdt.events import CHECKED, Item
+from crdt.layout import Trial
 
 KNOWN = "known"
 """Verdict on an update that brings nothing: acknowledged, neither stored nor shared."""
@@ -25,6 +26,8 @@ class Intake:
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
         self._recent: dict[bytes, None] = {}
+        self.trial: Trial | None = None
+        """What judges updates of a document whose kind has a layout."""
         self.retired: frozenset[int] = frozenset()
         """Client ids of retired lineages: whoever names one must reset, not sync."""
         self._measured = 0
@@ -49,7 +52,7 @@ class Intake:
                     check(update, bounds)
         except UpdateError:
             return False
-        if self.retired:
+        if self.retired or self.trial is not None:
             return False
         if len(items) > 1 and len({item[2] for item in items}) < len(items):
             return False
@@ -69,7 +72,7 @@ class Intake:
                 return KNOWN if document.contains(update) else "read-only"
             # What only deletes is taken by a full document too: how else should it shrink?
             if update[:1] == b"\0" or self._fits(len(update), document):
-                return None
+                return None if self.trial is None else self.trial.verdict(update, document)
             return KNOWN if document.contains(update) else "document-full"
         except UpdateError as error:
             return error.reason

@@ -53,7 +53,7 @@ class Collection:
 
     def __init__(self, doc: "pycrdt.Doc[Any]", name: str) -> None:
         """Use `of`, so that what is known of a collection is kept."""
-        self._doc = doc
+        self._doc, self._name = doc, name
         with doc.transaction() as transaction:
             self._map: Any = doc._doc.get_or_insert_map(transaction._txn, name)  # type: ignore[arg-type]  # noqa: SLF001
         self._index: _Index | None = None
@@ -71,6 +71,18 @@ class Collection:
     def find(self, record: str) -> Record | None:
         """What stands under an id, tombstones too."""
         return record_of(self._raw(record))
+
+    def entry(self, record: str) -> Entry | None:
+        """The same as it is stored."""
+        return entry_of(self._raw(record))
+
+    @property
+    def has_list(self) -> bool:
+        """Whether a peer used the root as a text or a list too, which no record can be in."""
+        with self._doc.transaction() as transaction:
+            raw: Any = transaction._txn  # noqa: SLF001
+            shared: Any = self._doc._doc.get_or_insert_array(raw, self._name)  # noqa: SLF001
+            return bool(shared.len(raw))
 
     def get(self, record: str) -> Value:
         """The value under an id; None where there is none, or where it was deleted."""

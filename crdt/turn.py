@@ -15,6 +15,7 @@ from crdt.effects import Acknowledge, Broadcast, CloseAll, Effect, Refuse, Sessi
 from crdt.errors import DocumentBroken, UpdateError, WireError
 from crdt.events import CHECKED, EDIT, PUSH, REFUSED, Item
 from crdt.intake import KNOWN
+from crdt.layout import OUT_OF_ORDER
 
 if TYPE_CHECKING:
     from crdt.awareness import Entry
@@ -82,10 +83,11 @@ class Turn:
         """Apply a run of update frames and empty the list of them.
 
         With rows pending, what a turn brings is no longer what its frames hold: each update then
-        goes alone, so that it is known who has to be asked.
+        goes alone, so that it is known who has to be asked. So it does where each is tried first.
         """
         breakage = self.room.breakage
-        if self.room.document.has_pending or breakage.alone:
+        room = self.room
+        if room.document.has_pending or breakage.alone or room.intake.trial is not None:
             while items and not self.spoiled:
                 self._apply_run(items[:1])
                 del items[0]
@@ -151,6 +153,8 @@ class Turn:
         item[0].incomplete = True
         self.acks.append((item[0], False, item[3]))
         self.effects.append(Refuse(item[0], reason))
+        if reason == OUT_OF_ORDER:
+            self.room.syncs.ask([item[0]], self.effects)
 
     def answer(self, item: Item) -> None:
         """Answer what changes nothing: a version frame, or what broke the document before."""

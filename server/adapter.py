@@ -16,6 +16,7 @@ from aiohttp import web
 
 from auth.errors import Forbidden, Unauthorized
 from auth.principal import Kind, Principal, Role
+from crdt.layout import Layout
 from server.cors import Cors, preflight
 from server.describe import Content, Problem
 from server.errors import Fault, Handler
@@ -143,6 +144,8 @@ class Adapter:
     """What `error_body` makes, as a type or one of `server.describe`'s words."""
     schemes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """OpenAPI security schemes of its own by name, such as a cookie or a password header."""
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    """By kind of document: what it may hold; what a peer sends that breaks it is refused."""
     is_closed: bool = False
     """Whether a wrong method on one of its paths, too, is only told to whom the path lets in."""
     install: Callable[[web.Application, Pool], None] | None = None

@@ -27,6 +27,7 @@ from server.catalogue import CATALOGUE, Catalogue
 from server.compacting import Compacting
 from server.documents import DOCUMENTS, Documents
 from server.door import setup_http
+from server.entrance import ENTRANCE, Entrance
 from server.feed import FEED, Feed
 from server.files import FILES, Files
 from server.guard import Guard
@@ -155,6 +156,7 @@ class Server:
             documents=documents,
             identify=identity.identify,
             rights=identity.rights,
+            entrance=Entrance(identity.identify, identity.rights),
             tokens=identity.tokens,
             metrics=metrics,
             turns=turns,
@@ -202,6 +204,7 @@ class Server:
         app[METRICS] = metrics
         app[DOCUMENTS] = realtime.documents
         app[REALTIME] = realtime
+        app[ENTRANCE] = realtime.entrance
         app[operation.REGISTRY] = registry
         app[operation.METRICS_TOKEN] = self.settings.metrics_token
         app[pages.NAME] = self.settings.name
@@ -212,6 +215,7 @@ class Server:
                 adapter.install(app, pool)
             mount(app, adapter)
             realtime.documents.collections.update(adapter.records)
+            realtime.documents.layouts.update(adapter.layouts)
         openapi.setup(app)
         return app
 

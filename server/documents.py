@@ -1,8 +1,7 @@
 """Live documents: open, join, edit and read them; the one place that knows every room.
 
-Loading is shared by all who wait for it, and an error refuses the room: a document that could not
-be loaded is never shown empty and never written. A room whose last session left is dropped after a
-while; nothing has to be saved then, because every update already is.
+Loading is shared by all who wait, and an error refuses the room: it is never shown empty, never
+written. A room that nobody needs is dropped; every update is stored by then.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from aiohttp import web
 from crdt import structure
 from crdt.awareness import Awareness
 from crdt.events import CHECKED, EDIT, PUSH, Drained, Fenced, Ticked
+from crdt.layout import Layout, Trial
 from crdt.room import Phase, Room
 from server.backlog import Backlog
 from server.caller import Caller
@@ -75,6 +75,8 @@ class Documents:
         self._rooms: dict[UUID, LiveRoom] = {}
         self.collections: dict[str, tuple[str, ...]] = {}
         """By kind of document: the collections of records whose changes the feed tells."""
+        self.layouts: dict[str, Layout] = {}
+        """By kind of document: what it may hold."""
         self.listened: dict[str, Callable[[], None]] = {}
         """What to call when something is committed in these workspaces."""
         self.tasks = Tasks()
@@ -116,6 +118,7 @@ class Documents:
         )
         live = self._rooms[record.id] = LiveRoom(self, record, room)
         live.track(self.collections.get(record.kind, ()))
+        room.intake.trial = Trial.of(self.layouts.get(record.kind))
         live.idle_since = self.turns.clock()
         return live
 

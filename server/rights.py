@@ -8,14 +8,14 @@ then asks `recheck`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeAlias
 
 from aiohttp import web
 
 from auth.errors import Forbidden
 from auth.grants import effective_role
-from auth.principal import Principal, Role
+from auth.principal import Kind, Principal, Role
 from crdt.ids import DocumentName, is_global_id
 from server.cache import Cache
 from server.identify import Identify
@@ -25,6 +25,7 @@ from storage.documents import DocumentRecord, Documents
 from storage.errors import NameTaken
 from storage.grants import Grants, Place
 
+Judge: TypeAlias = Callable[[Principal, DocumentRecord], Awaitable[Role]]
 _SCOPE_LETTERS_MAX = 64
 _NOWHERE = Place(Role.NONE, 0)
 
@@ -55,6 +56,8 @@ class Rights:
         self._watch = watch
         self._clock = clock
         self._names = Names(documents)
+        self.judges: dict[Kind, Judge] = {}
+        """Who judges principals that have no account."""
         self._deletions = Deletions(grants)
         self._places: Cache[Seat, Place] = Cache(
             watch, SCOPE, self._load, lambda seat: seat.scope, entries_max
@@ -70,6 +73,9 @@ class Rights:
 
         That is: the token's end, its revocation, the account's, the membership's or the document's.
         """
+        judge = self.judges.get(principal.kind)
+        if judge is not None:
+            return await judge(principal, document)
         if not await self._identify.holds(principal):
             return Role.NONE
         role = await self.role(principal, document)

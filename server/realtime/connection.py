@@ -24,6 +24,7 @@ from server.websocket import WebSocketProtocol, encode_close
 if TYPE_CHECKING:
     from auth.tokens import Tokens
     from server.documents import Documents
+    from server.entrance import Entrance
     from server.identify import Identify
     from server.member import Member
     from server.metrics import Metrics
@@ -44,6 +45,7 @@ class Realtime:
     documents: Documents
     identify: Identify
     rights: Rights
+    entrance: Entrance
     tokens: Tokens
     metrics: Metrics
     turns: Turns
@@ -80,9 +82,6 @@ class Realtime:
 
 
 REALTIME = web.AppKey("realtime", Realtime)
-
-API = "heaps"
-"""The API whose scope a personal token needs at a socket: with `heaps:read` it is a viewer."""
 
 LOOK_EVERY = 5
 """Each connection is looked at once in this many sweeps, so that a sweep stays short."""

@@ -18,10 +18,10 @@ from crdt import structure, wire
 from crdt.errors import BadName, WireError
 from crdt.ids import DocumentName
 from server import websocket
-from server.errors import Busy
+from server.errors import Busy, TooManyRequests
 from server.member import Member
 from server.realtime.codes import MALFORMED, RESET, TIMEOUT, close_code
-from server.realtime.connection import API, Connection
+from server.realtime.connection import Connection
 from server.realtime.hocuspocus_member import HocuspocusMember, Waiting
 from storage.errors import StorageError
 
@@ -177,14 +177,11 @@ class HocuspocusConnection(Connection):
             return  # This socket is told to come back in a moment; until then nothing new.
         try:
             name = DocumentName.parse(address.split("\0", 1)[0], self.workspace)
-            if token is None or (not token.token and self.handshake is not None):
-                assert self.handshake is not None
-                principal = self.handshake
-            else:
-                principal = await realtime.identify.from_token(token.token, API)
-            record, role = await realtime.rights.open_document(principal, name, create=True)
+            shown = token.token if token is not None else ""
+            entry = await realtime.entrance.enter(name, shown or self.handshake or "", create=True)
+            principal, record, role = entry
             realtime.documents.room(record)
-        except (AuthError, BadName) as error:
+        except (AuthError, BadName, TooManyRequests) as error:
             realtime.metrics.refuse(getattr(error, "reason", "bad-name"))
             if self._waiting.get(prefix) is waiting:  # Else another token is looked at by now.
                 self.deny(prefix, DENIED)
@@ -225,7 +222,8 @@ class HocuspocusConnection(Connection):
         """A token for a document that is open: the same person's newer one, or the end of it."""
         realtime = self.realtime
         try:
-            principal = await realtime.identify.from_token(token.token, API)
+            name = DocumentName.parse(member.address.split("\0", 1)[0], self.workspace)
+            principal, _, _ = await realtime.entrance.enter(name, token.token, create=False)
             if self._members.get(member.prefix) is not member:
                 return
             if principal.account != member.account:
@@ -234,11 +232,11 @@ class HocuspocusConnection(Connection):
             member.asked_token = False
             member.principal = principal
             await realtime.documents.renew(member, principal)
-        except AuthError as error:
+        except (AuthError, TooManyRequests) as error:
             realtime.metrics.refuse(getattr(error, "reason", "unauthorized"))
             if self._members.get(member.prefix) is member:
                 self.deny(member.prefix, DENIED)
-        except StorageError:
+        except (StorageError, Busy):
             return
 
     def deny(self, prefix: bytes, reason: str) -> None:

@@ -11,11 +11,12 @@ from auth.principal import Role
 from crdt.errors import BadName
 from crdt.ids import DocumentName
 from server.adapter import SOCKET, Routes
+from server.entrance import API
 from server.errors import Busy, NotFound, TooManyRequests
 from server.hosts import HOSTS
 from server.limits import network_of
 from server.realtime import upgrade
-from server.realtime.connection import API, REALTIME, Realtime
+from server.realtime.connection import REALTIME, Realtime
 from server.realtime.hocuspocus import HocuspocusConnection
 from server.realtime.y import YConnection
 from server.realtime.ysweet_socket import YSweetConnection
@@ -127,7 +128,11 @@ def document_of(request: web.Request) -> str:
 
 @ROUTES.get("/ws/{document:.+}", access=_SOCKET, replies={101: None})
 async def y_websocket(request: web.Request) -> web.StreamResponse:
-    """Live sync by the y-websocket protocol; a new document is made in the caller's workspace."""
+    """Live sync by the y-websocket protocol; a new document is made in the caller's workspace.
+
+    `difflog/PROFILE` is a profile's document, with the hash of its password as the token;
+    `ascently/ACCOUNT` is the caller's own dataset.
+    """
     name = DocumentName.parse(document_of(request), request.query.get("workspaceId"))
     return await _enter(request, name, YConnection)
 
@@ -151,10 +156,8 @@ async def _enter(
     token, subprotocol = credential(request, query=True)
     if token is None:
         raise Unauthorized("token_missing")
-    principal = await realtime.identify.from_token(token, API)
-    record, role = await realtime.rights.open_document(
-        principal, name, create=dialect is YConnection
-    )
+    create = dialect is YConnection
+    principal, record, role = await realtime.entrance.enter(name, token, create=create)
     # While an HTTP answer can still say that there is no room for one more.
     _has_room(realtime, remote)
     realtime.documents.room(record)

@@ -22,10 +22,11 @@ from crdt.ids import DocumentName, make_ulid
 from server.adapter import ACCOUNT, DOCUMENT, Routes, principal_of
 from server.describe import Binary
 from server.documents import DOCUMENTS
+from server.entrance import API
 from server.errors import BadBody, NotFound
 from server.hosts import HOSTS
 from server.http import read_body, read_bytes, reply
-from server.realtime.connection import API, REALTIME
+from server.realtime.connection import REALTIME
 
 if TYPE_CHECKING:
     from auth.principal import Principal

@@ -19,9 +19,11 @@ from typing import Any
 
 import msgspec
 
+from crdt.layout import Layout
 from server.adapter import Adapter
 from server.adapters.ascently.datasets import install
-from server.adapters.ascently.mapping import COLLECTIONS
+from server.adapters.ascently.editing import allows
+from server.adapters.ascently.mapping import COLLECTIONS, HELD, META
 from server.adapters.ascently.routes import ROUTES
 from server.errors import Fault
 from storage.ascently import KIND
@@ -47,6 +49,7 @@ ADAPTER = Adapter(
     error=Refusal,
     about=__doc__,
     records={KIND: COLLECTIONS},
+    layouts={KIND: Layout((*COLLECTIONS, HELD, META), allows)},
     is_closed=True,
     install=install,
 )

@@ -10,13 +10,16 @@ from typing import Any
 
 from aiohttp import web
 
+from auth.errors import Forbidden
+from auth.principal import Kind, Role
 from crdt.ids import RANDOM_BYTES, make_ulid
 from server.adapters.ascently import instants, mapping
 from server.adapters.ascently.items import COLLECTIONS, Item
 from server.documents import DOCUMENTS, Documents
+from server.entrance import ENTRANCE, Entry
 from server.errors import BodyTooLarge, NotFound
 from server.feed import FEED, Feed
-from server.files import FILES
+from server.identify import IDENTIFY, Identify
 from server.looking import change, look
 from server.settings import Settings
 from storage.ascently import KIND, Ascently, Dataset
@@ -35,8 +38,16 @@ def now_ms() -> int:
 class Datasets:
     """What the routes ask. Every method may raise Unavailable or Busy."""
 
-    def __init__(self, settings: Settings, documents: Documents, feed: Feed, pool: Pool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        documents: Documents,
+        feed: Feed,
+        identify: Identify,
+        pool: Pool,
+    ) -> None:
         self.settings = settings
+        self._identify = identify
         self.store = Ascently(pool)
         self._documents = documents
         self._feed = feed
@@ -46,7 +57,17 @@ class Datasets:
         dataset = await self.store.find(account)
         if dataset is None:
             raise NotFound
-        return await look(self._documents, dataset.document, mapping.read_dataset)
+        found = await look(self._documents, dataset.document, mapping.read_dataset)
+        if found is None:
+            raise NotFound
+        return found
+
+    async def enter(self, account: str, token: str) -> Entry:
+        """Let a climber into the document of the own dataset, by an access token."""
+        principal = await self._identify.from_token(token)
+        if principal.kind is not Kind.ACCESS or principal.account != account:
+            raise Forbidden
+        return Entry(principal, (await self._dataset(account)).document, Role.OWNER)
 
     async def replace(self, account: str, items: Sequence[Item], said: Mapping[str, Any]) -> None:
         """Put an upload in the place of all that was there."""
@@ -107,5 +128,7 @@ DATASETS = web.AppKey("ascently datasets", Datasets)
 def install(app: web.Application, pool: Pool) -> None:
     """Put into an application what the routes look up."""
     documents = app[DOCUMENTS]
-    app[DATASETS] = Datasets(documents.settings, documents, app[FEED], pool)
-    assert FILES in app
+    datasets = app[DATASETS] = Datasets(
+        documents.settings, documents, app[FEED], app[IDENTIFY], pool
+    )
+    app[ENTRANCE].doors[KIND] = datasets.enter

@@ -28,8 +28,8 @@ __all__ = ["COLLECTIONS"]
 
 HELD: Final = "held"
 META: Final = "meta"
-_DATASET: Final = "dataset"
-_KINDS: Final = {collection: kind for kind, collection in TYPES.items()}
+DATASET: Final = "dataset"
+KINDS: Final = {collection: kind for kind, collection in TYPES.items()}
 
 Texts = dict[str, list[str]]
 """The JSON of items by collection."""
@@ -51,7 +51,7 @@ def write_delta(doc: Any, items: Iterable[Item], now: str) -> None:  # noqa: ANN
     changed = False
     for item in incoming.values():
         changed |= _merge(doc, item)
-    if changed or Collection.of(doc, META).find(_DATASET) is None:
+    if changed or Collection.of(doc, META).find(DATASET) is None:
         _put_meta(doc, _said(doc) | {"exportedAt": now})
 
 
@@ -86,8 +86,7 @@ def _stands(item: Item, wanted: Mapping[tuple[str, str], Item], active: set[str]
     if item.collection != TOMBSTONES:
         stones = (wanted.get((TOMBSTONES, key)) for key in _stone_keys(item))
         return all(stone is None or stone.at < item.at for stone in stones)
-    lists = [TYPES[item.type]] if item.type in TYPES else [] if item.type else LISTS
-    others = (wanted.get((name, item.id)) for name in lists)
+    others = (wanted.get((name, item.id)) for name in lists_of(item))
     return all(other is None or other.at <= item.at or other.is_active for other in others)
 
 
@@ -128,7 +127,7 @@ def _merge(doc: Any, item: Item) -> bool:  # noqa: ANN401
             if stone is not None:
                 Collection.of(doc, TOMBSTONES).forget(stone.key)
         return _put(Collection.of(doc, item.collection), item)
-    lists = [TYPES[item.type]] if item.type in TYPES else [] if item.type else LISTS
+    lists = lists_of(item)
     for name in lists:
         other = _find(doc, name, item.id)
         if other is not None and other.at > item.at:
@@ -140,8 +139,13 @@ def _merge(doc: Any, item: Item) -> bool:  # noqa: ANN401
     return _put(Collection.of(doc, TOMBSTONES), item)
 
 
+def lists_of(stone: Item) -> list[str]:
+    """The lists that a tombstone is of."""
+    return [TYPES[stone.type]] if stone.type in TYPES else [] if stone.type else list(LISTS)
+
+
 def _stone_keys(item: Item) -> tuple[str, str]:
-    return tombstone_key(_KINDS[item.collection], item.id), tombstone_key("", item.id)
+    return tombstone_key(KINDS[item.collection], item.id), tombstone_key("", item.id)
 
 
 def _put(collection: Collection, item: Item) -> bool:
@@ -149,14 +153,18 @@ def _put(collection: Collection, item: Item) -> bool:
 
 
 def _put_meta(doc: Any, said: Mapping[str, Any]) -> None:  # noqa: ANN401
-    Collection.of(doc, META).put(_DATASET, msgspec.json.encode(said).decode())
+    Collection.of(doc, META).put(DATASET, msgspec.json.encode(said).decode())
 
 
 # --- reading ---------------------------------------------------------------------------------
 
 
-def read_dataset(doc: Any) -> bytes:  # noqa: ANN401
-    """The whole dataset as JSON."""
+def read_dataset(doc: Any) -> bytes | None:  # noqa: ANN401
+    """The whole dataset as JSON; None where nothing was ever written."""
+    if Collection.of(doc, META).find(DATASET) is None and not any(
+        len(Collection.of(doc, name)) for name in COLLECTIONS
+    ):
+        return None
     parts = [f"{_json(key)}:{_json(value)}" for key, value in _said(doc).items()]
     for name in COLLECTIONS:
         texts = [value for _, value in Collection.of(doc, name).items() if isinstance(value, str)]
@@ -200,7 +208,7 @@ def _records(doc: Any, name: str) -> dict[str, Item]:  # noqa: ANN401
 
 
 def _said(doc: Any) -> dict[str, Any]:  # noqa: ANN401
-    value = Collection.of(doc, META).get(_DATASET)
+    value = Collection.of(doc, META).get(DATASET)
     said = msgspec.json.decode(value) if isinstance(value, str) else {}
     return {"exportedAt": "", "version": "2.0", "formatVersion": "2.0"} | said
 

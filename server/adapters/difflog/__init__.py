@@ -9,18 +9,23 @@ A profile is one document of kind `difflog` in a scope of its own. Its collectio
 
 The last arrival replaces an item, and a deleted one leaves nothing. The password, its lock-out and
 the ciphertext of the API keys stay outside (`storage/difflog.py`), because everybody in the room
-reads a document. Callers show, in a body or a query, the hash that the client made of the password;
-errors are worded `{"error": "<sentence>"}` with what else the client shows.
+reads a document. On `/ws` it is `difflog/PROFILE`, with the same password and lock-out.
+
+Callers show, in a body or a query, the hash that the client made of the password; errors are worded
+`{"error": "<sentence>"}` with what else the client shows.
 """
 
 from typing import Any
 
 import msgspec
 
+from crdt.layout import Layout
 from server.adapter import Adapter
+from server.adapters.difflog.mapping import ITEMS, allows
 from server.adapters.difflog.profiles import install
 from server.adapters.difflog.routes import ROUTES
 from server.errors import Fault
+from storage.difflog import KIND
 
 
 def error_body(fault: Fault) -> dict[str, Any]:
@@ -52,5 +57,6 @@ ADAPTER = Adapter(
             "description": "What the client made of the password; in the body where there is one.",
         }
     },
+    layouts={KIND: Layout((*ITEMS, "profile", "meta"), allows)},
     install=install,
 )

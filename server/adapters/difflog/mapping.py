@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from crdt.entries import AT_MAX, Entry
+from crdt.layout import Change, Find
 from crdt.records import Collection
 from server.adapters.difflog.schema import Item, Metadata, Sync
 
@@ -247,6 +248,11 @@ def _text(value: object) -> str | None:
 
 
 # --- what an editor may write ----------------------------------------------------------------
+
+
+def allows(change: Change, _: Find) -> bool:
+    """Whether a change that a peer made leaves a record of ours, or nothing."""
+    return change.new is None or is_sound(change.collection, change.key, change.new)
 
 
 def is_sound(collection: str, key: str, entry: Entry) -> bool:

@@ -7,21 +7,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, TypeVar
 from uuid import UUID
 
 from aiohttp import web
 
-from auth.errors import Forbidden
+from auth.errors import Forbidden, Unauthorized
 from auth.lockout import Attempts, Lockout
 from auth.passwords import is_outdated
+from auth.principal import Kind, Principal, Role
 from crdt.ids import RANDOM_BYTES, make_ulid
 from server.adapters.difflog import mapping
 from server.documents import DOCUMENTS, Documents
-from server.errors import ApiError, Busy
+from server.entrance import ENTRANCE, Entry
+from server.errors import ApiError, Busy, TooManyRequests
 from server.hashing import Hashing
 from server.limits import LIMITS, Limit
 from server.looking import change, look
+from server.rights import RIGHTS
 from server.settings import Settings
 from storage.difflog import KIND, Difflog, Outcome, Profile, Secrets
 from storage.documents import DocumentRecord
@@ -40,7 +44,7 @@ class Refused(ApiError):
         super().__init__(status, code, message)
         self.facts = facts
         if "retry_after_seconds" in facts:
-            self.retry_after_s = facts["retry_after_seconds"]
+            self.retry_after_s: float = facts["retry_after_seconds"]
 
 
 def unknown() -> ApiError:
@@ -140,6 +144,27 @@ class Profiles:
         """The stored form of a new password."""
         async with self.hashing.slot():
             return await self.hashing.hash(secret)
+
+    # -- sockets ------------------------------------------------------------------------
+
+    async def enter(self, profile: str, secret: str) -> Entry:
+        """Let somebody into a profile's document, by the same password and the same lock."""
+        try:
+            found = await self.opened(profile, secret)
+        except Refused as refused:
+            if refused.status == HTTPStatus.TOO_MANY_REQUESTS:
+                raise TooManyRequests(refused.retry_after_s) from None
+            raise Unauthorized("token_invalid") from None
+        except ApiError:
+            raise Unauthorized("token_invalid") from None
+        principal = Principal(kind=Kind.PROFILE, account=f"{KIND}/{profile}")
+        return Entry(principal, found.document, Role.EDITOR)
+
+    async def judge(self, principal: Principal, document: DocumentRecord) -> Role:
+        """What somebody who came in by a password may do now: a new one makes a new document."""
+        found = await self.store.find(principal.account.removeprefix(f"{KIND}/"))
+        is_same = found is not None and found.document.id == document.id
+        return Role.EDITOR if is_same else Role.NONE
 
     # -- the document -------------------------------------------------------------------
 
@@ -258,6 +283,8 @@ def install(app: web.Application, pool: Pool) -> None:
         ("difflog_relay", settings.difflog_relays_per_minute),
     ):
         app[LIMITS][name] = Limit(per_minute, time.monotonic)
+    app[ENTRANCE].doors[KIND] = profiles.enter
+    app[RIGHTS].judges[Kind.PROFILE] = profiles.judge
 
     async def close(_: web.Application) -> None:
         profiles.hashing.close()
