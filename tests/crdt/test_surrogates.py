@@ -1,8 +1,11 @@
 """Characters of two units that an editor cuts in two: two U+FFFD, as in Yjs, and no clock moves."""
 
+import random
+
 import pytest
 
 from crdt.document import Document
+from crdt.surrogates import Pairs, may_hold_pairs
 from tests.crdt.samples import clocks_of, delete, insert, text_of
 
 CUTS: dict[str, tuple[str, list[bytes], str]] = {
@@ -40,3 +43,13 @@ def test_a_character_cut_in_two_is_two_replacements(
     assert again.state_vector() == document.state_vector()
     assert text_of(Document.rebuild([insert(5, 0, text), *cuts]).encode()) == reads
     assert not document.has_pending
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_in_a_snapshot_such_characters_are_found_as_in_a_keystroke(seed: int) -> None:
+    """Long bytes are searched in another way; the answer is the same, wherever they stand."""
+    chance = random.Random(seed)
+    plain = bytes(chance.choices(range(0x80), k=5000))
+    alike = bytes(chance.choices((0x41, 0x80, 0xBF, 0xC3, 0xF0, 0xF4, 0xF5), k=5000 + seed))
+    for update in (plain, plain + "🙂".encode(), "🙃".encode() + plain, alike, alike[:9] + plain):
+        assert Pairs().concerned([update]) is (may_hold_pairs(update) is not None)
