@@ -17,7 +17,11 @@ _BY_KIND: dict[str, tuple[str, str]] = {
     ),
     "document": (
         "documentToken",
-        "A token for one document, from `/doc/{document}/auth`.",
+        "A token for one document, from `/doc/{document}/auth` or `/api/block/{block_key}/links`.",
+    ),
+    "personal": (
+        "personalToken",
+        "A token from `/api/access-tokens` with the operation's scope; one to write reads, too.",
     ),
     "file": (
         "fileToken",
@@ -32,7 +36,7 @@ _BY_POLICY: dict[str, tuple[str, str]] = {
     "operator": ("operatorToken", "The operator's own token, from the setting `metrics_token`."),
     "socket": (
         "socketToken",
-        "An access or document token: in the header, in a subprotocol or in a frame.",
+        "An access, document or `heaps` personal token: in header, subprotocol or frame.",
     ),
 }
 
@@ -59,7 +63,11 @@ def of(mounted: Mounted) -> list[dict[str, list[str]]]:
     names = [*_bearers(access), *access.schemes]
     if access.query_token:
         names.append(QUERY)
-    ways: list[dict[str, list[str]]] = [{name: []} for name in names]
+    personal, _ = _of_kind(Kind.PERSONAL)
+    scope = f"{access.api}:{'write' if access.writes else 'read'}"
+    ways: list[dict[str, list[str]]] = [
+        {name: [scope] if name == personal else []} for name in names
+    ]
     if access.optional or access.name == "socket" or not names:
         ways.insert(0, {})
     return ways
