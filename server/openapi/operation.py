@@ -56,7 +56,7 @@ def article(one: Operation, examples: Examples, url: str, *, is_open: bool) -> s
     return (
         f'<details class="route" id="{escape(one.id)}"{" open" if is_open else ""}>'
         f'<summary><b class="{one.method.lower()}">{one.method}</b> '
-        f"<code>{breakable(one.path)}</code> <span>{escape(one.said['summary'])}{old}</span>"
+        f"<code>{breakable(one.path)}</code> <span>{_inline(one.said['summary'])}{old}</span>"
         "</summary>"
         f"{prose(one.said.get('description', ''))}"
         f'<p class="who">{_who(one)}</p>'

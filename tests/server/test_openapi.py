@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import aiohttp
 import msgspec
@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from server.adapter import ACCOUNT, ANYONE, TABLE, Adapter, Mounted, Route, Routes
 from server.describe import UNSAID, Binary, Form, Json, Reply, Text
+from server.openapi.contents import schema_types
 from server.openapi.document import Document, described, is_declared, plain_path
 from server.openapi.examples import ULID, Examples
 from server.openapi.schemas import Schemas, sentences
@@ -94,6 +95,40 @@ def _read_by(route: Route) -> Any:
     for name in found.group(1).split("."):
         value = getattr(value, name, None)
     return value if isinstance(value, type) else None
+
+
+@ASYNC
+async def test_every_example_is_what_its_route_takes_or_gives(inside: Inside) -> None:
+    """The examples on the page are read by the structs that they were made from."""
+    mounts = described(inside.app[TABLE].values())
+    schemas = Schemas(
+        [kind for one in mounts for content in _contents(one) for kind in schema_types(content)]
+    )
+    examples = Examples(schemas.components)
+    wrong = []
+    for one in mounts:
+        for content in _contents(one):
+            make = examples.body if content is one.route.body else examples.reply
+            for kind in [] if isinstance(content, Form) else schema_types(content):
+                try:
+                    _convert(make(schemas.of(kind)), kind)
+                except msgspec.ValidationError as error:
+                    wrong.append(f"{one.route.method} {one.route.path}: {error}")
+
+    assert not wrong, "\n".join(wrong)
+
+
+def _contents(one: Mounted) -> list[Any]:
+    return [one.route.body, *one.route.replies.values(), one.adapter.error]
+
+
+def _convert(example: Any, kind: Any) -> None:
+    """Read an example as its type; of a union of structs, which msgspec cannot, as its first."""
+    members = get_args(kind)
+    if members and all(isinstance(member, type) for member in members):
+        structs = [member for member in members if issubclass(member, msgspec.Struct)]
+        kind = structs[0] if len(structs) > 1 else kind
+    msgspec.json.decode(msgspec.json.encode(example), type=kind)
 
 
 @ASYNC
