@@ -468,3 +468,26 @@ def two_member(inside: Inside, client: YClient) -> Any:
     """The server's end of the connection that joined last."""
     del client
     return max(inside.realtime.connections, key=lambda each: each.opened_at).members()[0]
+
+
+async def test_a_fault_of_ours_leaves_nobody_in_the_room_without_an_answer(start: Start) -> None:
+    """Who joins, writes or pushes in the turn that fails is told at once, and may come again."""
+    inside, guest = await start()
+    session = await guest.open("doc")
+    record = await inside.record(guest, "doc")
+    live = inside.documents._rooms[record.id]
+    pushed = asyncio.create_task(
+        inside.documents.push(record, Replica().insert("x"), account=guest.account)
+    )
+    await asyncio.sleep(0)
+    assert len(live.inbox) == 1
+    live.put(live.members()[0], 4711, None, b"")  # No such kind.
+
+    with pytest.raises(Busy):
+        await pushed
+    await session.socket.closed()
+
+    assert inside.metrics.room_failures == 1
+    again = await guest.open("doc")
+    await again.write("fine")
+    await again.settled(2)
