@@ -15,7 +15,7 @@ _LINE_START: Final = re.compile(
     r"^(\s*\d{0,9})(#{1,6}(?=\s|$)|>|[-+](?=\s|$)|[.)](?=\s|$)|[-=]+\s*$)", re.MULTILINE
 )
 """What would make a heading, a quotation or a list of a line that is none."""
-_CELLS_MAX: Final = 100_000
+_CELLS_MAX: Final = 10_000
 """Cells of a table up to which short rows are filled up."""
 _LISTS: Final = {"bulletlist", "orderedlist", "tasklist", "checklist", "todolist"}
 _LINES: Final = {"paragraph", "heading"}

@@ -181,7 +181,7 @@ class _Rewriting:
         if seen == wanted:
             return
         node = None if group.is_line else parent.get(self._transaction, group.first)
-        if wanted and node is not None and _kind(_tag(node)) not in _LINES:
+        if wanted and node is not None and _kind(_tag(node)) not in _LINES | _ROWS:
             self._row(node, seen, wanted)
             return
         for tree in reversed(wanted):

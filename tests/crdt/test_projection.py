@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import pycrdt
 import pytest
 
 from crdt import projection
 from crdt.document import Document
 from crdt.projection import File, Relation, project, project_rows
+from crdt.rewriting import rewrite, text_of
+from tests.crdt.odd import CONTENTS, update_of
 
 Doc = pycrdt.Doc[Any]
 HASH = "ab" * 32
@@ -165,3 +168,23 @@ def test_a_title_is_given_once() -> None:
     document.edit(projection.entitle("Second"))
 
     assert project(document).title == "First"
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_whatever_peers_write_is_read_within_bounds(name: str) -> None:
+    """No error, JSON that can be sent, Markdown not much longer than what was written."""
+    update = update_of(CONTENTS[name])
+    document = Document.rebuild([update])
+    seen = projection.project(document)
+    msgspec.json.encode(seen)
+
+    assert len(seen.markdown) + len(seen.text) < 20 * len(update) + 1000
+
+
+@pytest.mark.parametrize("name", CONTENTS.keys() - {"many", "ragged"})
+def test_whatever_peers_write_can_be_written_over(name: str) -> None:
+    """As Markdown, by somebody who saw what there was."""
+    document = Document.rebuild([update_of(CONTENTS[name])])
+    document.edit(rewrite(text_of(document), "new words"))
+
+    assert "new words" in text_of(document)
