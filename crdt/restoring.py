@@ -17,6 +17,7 @@ from crdt.trees import (
     ArrayTree,
     ElementTree,
     FragmentTree,
+    Inner,
     MapTree,
     Run,
     TextTree,
@@ -132,6 +133,8 @@ class Writing:
             case TextTree() | ArrayTree() | FragmentTree():
                 # Nobody's editor does this; the words of it are kept.
                 text.insert(transaction, at, " ", formatted)
+            case Inner():
+                text.insert(transaction, at, " ", formatted)
             case _:
                 text.insert_embed(transaction, at, value, formatted)
 
@@ -197,7 +200,8 @@ class Writing:
         """Write a value under a key or at an index; a shared one is made and then filled."""
         kind = _KINDS.get(type(value))
         if kind is None:
-            shared.insert(self.transaction, place, value)
+            # A document that was inside cannot be brought back: its place is kept.
+            shared.insert(self.transaction, place, None if isinstance(value, Inner) else value)
             return
         name = "xmlfragment" if kind == "xml" else kind
         made = getattr(shared, f"insert_{name}_prelim")(self.transaction, place)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 from pycrdt._pycrdt import Array as _Array
+from pycrdt._pycrdt import Doc as _Doc
 from pycrdt._pycrdt import Map as _Map
 from pycrdt._pycrdt import Text as _Text
 from pycrdt._pycrdt import XmlElement as _Element
@@ -44,6 +45,10 @@ class FragmentTree(msgspec.Struct, frozen=True):
     """An XML fragment."""
 
     children: tuple[Any, ...]
+
+
+class Inner(msgspec.Struct, frozen=True):
+    """A document inside the document: a thing of its own, of which nothing is in this one."""
 
 
 class MapTree(msgspec.Struct, frozen=True):
@@ -146,6 +151,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     """A plain value as it can be written again: pycrdt reads bytes as an array it cannot write."""
     if isinstance(value, bytearray):
         return bytes(value)
+    if isinstance(value, _Doc):
+        return Inner()
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from crdt.document import Document
 from crdt.errors import UpdateError
+from crdt.projection import project
 from crdt.restoring import restoration, restoration_of, roots_of_rows
 from crdt.trees import read_roots
+from tests.crdt.odd import CONTENTS, update_of
 
 NAMES = ("content_v0", "notes", "data", "list")
 
@@ -179,3 +181,18 @@ def test_a_version_can_be_read_apart_from_its_restoring() -> None:
     document.edit(restoration_of(roots))
 
     assert roots_of(document) == roots_of(Document.rebuild(rows))
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_odd_contents_are_restored_like_others(name: str) -> None:
+    """Also over something else; what is no tree keeps its place."""
+    version = Document.rebuild([update_of(CONTENTS[name])])
+    document = Document(client_id=9)
+    document.edit(lambda doc: doc.get("content_v0", type=pycrdt.Map).update({"a": 1}))
+    document.edit(restoration(version))
+    document.edit(restoration(version))
+
+    wanted, found = project(version).content, project(document).content
+    for content in (wanted, found):
+        content.pop("meta_v0", None)  # The trash of today stays.
+    assert found == wanted

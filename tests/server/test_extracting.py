@@ -6,14 +6,18 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pycrdt
 import pytest
 
+from crdt.projection import project_rows
 from server import extracting
 from server.catalogue import CATALOGUE
 from storage.extracts import Extracts
+from tests.crdt.odd import CONTENTS, update_of
 from tests.inside import Guest, Inside, fresh_database, serving
+from tests.server.adapters.heaps.asking import ask
 from tests.server.adapters.heaps.conftest import ada, inside
-from tests.server.adapters.heaps.device import Device
+from tests.server.adapters.heaps.device import Device, new_id, replica, text64
 from tests.storage.papers import BREAKS, typing, write
 
 __all__ = ["ada", "inside"]
@@ -105,3 +109,64 @@ async def test_a_large_document_is_read_in_a_helper(
 
     assert (status, len(shown["text"])) == (200, 360_000)
     assert "project_rows" in calls
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+async def test_whatever_peers_write_every_reader_is_answered(ada: Guest, name: str) -> None:
+    """Blocks, search, lists, history, versions, diffs and restores of odd contents; no 5xx."""
+    device = Device(ada)
+    block, plain = new_id(), device.write("plain")
+    device.blocks[block] = replica()
+    first = text64(update_of(CONTENTS[name]))
+    item = {"block_id": block, "workspace_id": ada.workspace, "update": first, "sync_version": 1}
+    (result,) = (await device.send(item))["results"]
+    assert result["status"] == "created"
+    device.blocks[block].apply(update_of(CONTENTS[name]))
+    device.write("more", block)
+    await device.push(block, plain)
+
+    shown = await ask(ada, f"/api/block/{block}")
+    assert shown["block_id"] == block
+    await ask(ada, "/api/search", heap_id=ada.workspace, query="more")
+    await ask(ada, "/api/heap", heap_id=ada.workspace)
+    updates = (await ask(ada, f"/api/block_updates/{block}"))["updates"]
+    assert len(updates) == 2
+    version = await ask(ada, f"/api/block_version/{block}", sequence=1)
+    assert version["title"] == shown["title"]
+    await ask(ada, f"/api/block_diff/{block}", **{"from": {"sequence": 1}, "to": {"sequence": 2}})
+    await ask(ada, f"/api/block_restore/{block}", sequence=1)
+    changed, gone = await device.changes()
+    assert block in changed + gone
+
+
+async def test_reading_a_long_note_does_not_hold_up_the_loop(inside: Inside, ada: Guest) -> None:
+    """Two hundred kilobytes of paragraphs are read in a helper, from memory and from the store."""
+    device = Device(ada)
+    block = new_id()
+    device.blocks[block] = replica()
+    update = text64(update_of(lines))
+    item = {"block_id": block, "workspace_id": ada.workspace, "update": update, "sync_version": 1}
+    await device.send(item)
+    helped = []
+    run = inside.documents.workers.run
+
+    async def counted(function: Any, *arguments: Any) -> Any:
+        helped.append(function)
+        return await run(function, *arguments)
+
+    inside.documents.workers.run = counted  # type: ignore[method-assign]
+    try:
+        shown = await ask(ada, f"/api/block/{block}")
+    finally:
+        inside.documents.workers.run = run  # type: ignore[method-assign]
+
+    assert shown["text"].startswith("line 0")
+    assert project_rows in helped
+
+
+def lines(doc: Any) -> None:
+    """A long note."""
+    content = doc.get("content_v0", type=pycrdt.XmlFragment)
+    for number in range(2_000):
+        words = pycrdt.XmlText(f"line {number} of a long note, with some words in it")
+        content.children.append(pycrdt.XmlElement("paragraph", {}, [words]))
