@@ -23,6 +23,10 @@ INSERT INTO account_keys (key, account, device, label) SELECT $1, $2, $3, $4
 WHERE (SELECT count(*) FROM account_keys WHERE account = $2) < $5
 ON CONFLICT (key) DO NOTHING
 """
+_FORGET_PENDING = """
+DELETE FROM accounts a USING account_keys k
+WHERE k.key = $1 AND a.id = k.account AND a.state = 'pending' RETURNING a.default_workspace
+"""
 _REMOVE = """
 DELETE FROM account_keys WHERE account = $1 AND device = $2
 AND (SELECT count(*) FROM account_keys WHERE account = $1) > 1
@@ -44,10 +48,16 @@ class Devices:
         self._pool = pool
 
     async def add(self, account: str, key: bytes, device: str, label: str, most: int) -> bool:
-        """Give an account one more key; False when the key is taken or there are `most` already."""
+        """Give an account one more key; False when the key is taken or there are `most` already.
+
+        A key that asked for an account of its own, which nobody has approved, asks no more.
+        """
         with reaching():
             async with transaction(self._pool) as connection:
                 await connection.fetch(LOCK, account)
+                empty = await connection.fetch(_FORGET_PENDING, key)
+                homes = [row["default_workspace"] for row in empty]
+                await connection.execute("DELETE FROM scopes WHERE id = ANY ($1)", homes)
                 done = await connection.execute(_ADD, key, account, device, label, most)
         return done == "INSERT 0 1"
 

@@ -6,7 +6,7 @@ from storage.accounts import Accounts
 from storage.credentials import Credentials
 from storage.devices import Devices
 from storage.pool import Pool
-from tests.storage.people import NOW, join, log_in
+from tests.storage.people import NOW, active, join, log_in, newcomer, pending
 
 
 async def test_an_account_has_several_keys(pool: Pool) -> None:
@@ -48,6 +48,21 @@ async def test_removing_a_key_ends_its_logins_and_never_takes_the_last(pool: Poo
     standing = await credentials.standing_of_login(account.id, token.family)
     assert standing is not None
     assert standing.is_live is not removed[0]
+
+
+async def test_a_device_that_waits_for_approval_comes_in_all_the_same(pool: Pool) -> None:
+    """Its own pending account goes, workspace included; one that was approved stays."""
+    accounts, devices = Accounts(pool), Devices(pool)
+    account, _ = await join(pool)
+    waiting, _ = await accounts.register(newcomer(8001), pending, pending_max=10)
+    known, _ = await accounts.register(newcomer(8002), active, pending_max=10)
+
+    assert await devices.add(account.id, (8001).to_bytes(32), "phone", "", most=5)
+    assert not await devices.add(account.id, (8002).to_bytes(32), "other", "", most=5)
+    assert await accounts.get(waiting.id) is None
+    assert await accounts.get(known.id) == known
+    left = await pool.fetchval("SELECT count(*) FROM scopes WHERE id = $1", "W8001")
+    assert left == 0
 
 
 async def test_the_keys_of_many_accounts_come_at_once(pool: Pool) -> None:
