@@ -45,11 +45,13 @@ def allow(request: web.Request, response: web.StreamResponse) -> None:
 
 def preflight(request: web.Request, methods: set[str]) -> web.Response:
     """The answer to a browser that asks before it calls; `allow` adds the origin."""
+    allowed = methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
     asked = request.headers.get("Access-Control-Request-Headers", "")
     fit = len(asked) <= _HEADERS_LETTERS_MAX and asked.isascii() and asked.isprintable()
     return web.Response(
         status=204,
         headers={
+            "Allow": ", ".join(sorted(allowed)),
             "Access-Control-Allow-Methods": ", ".join(sorted(methods)),
             "Access-Control-Allow-Headers": (fit and asked) or "Authorization, Content-Type",
             "Access-Control-Max-Age": _MAX_AGE_S,

@@ -94,6 +94,7 @@ async def openapi(request: web.Request) -> web.Response:
 
 @ROUTES.get(
     "/docs",
+    "/docs/",
     access=ANYONE,
     query=Found,
     reply=Text(media="text/html", about="The page."),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from auth.errors import AuthError
+from crdt.ids import spelled
 from server.telling import NotSubscribed, Subscribed, Unsubscribed
 from storage.errors import StorageError
 
@@ -72,7 +73,7 @@ class Asking:
             await self._one(self._waiting.popleft())
 
     async def _one(self, question: Question) -> None:
-        scope = question.workspace_id or question.heap_id
+        scope = spelled(question.workspace_id or question.heap_id or "")
         if not scope:
             self._refuse(question, "bad_request")
             return

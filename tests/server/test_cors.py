@@ -46,6 +46,7 @@ async def test_a_preflight_is_answered_without_a_token(client: Client, path: str
     assert response.headers["Access-Control-Allow-Origin"] == PAGE["Origin"]
     assert response.headers["Access-Control-Allow-Headers"] == "authorization,x-extra"
     assert response.headers["Access-Control-Allow-Methods"] in {"GET", "POST", "GET, POST"}
+    assert "OPTIONS" in response.headers["Allow"].split(", ")
 
 
 @pytest.mark.parametrize("origin", ["x" * 600, "https://é.example"])

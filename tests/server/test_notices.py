@@ -248,8 +248,9 @@ async def test_other_stateless_messages_are_left_alone(ada: Guest) -> None:
     for text in ("", "hello", "[1]", '{"type": 5}', '{"type": "x"}', '{"a":' * 5000):
         await listener.session.send(wire.stateless(text))
     answer = await listener.subscribe("")
-    fine = await listener.subscribe(ada.workspace)
+    fine = await listener.subscribe(ada.workspace.lower())
 
+    assert fine["workspace_id"] == ada.workspace
     assert answer == {"type": "refused", "workspace_id": "", "error": "bad_request"}
     assert fine["type"] == "subscribed"
 
