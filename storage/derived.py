@@ -74,6 +74,13 @@ UPDATE files SET described_at = now(), mime_type = coalesce($2, mime_type), widt
     duration_s = $5, exif = $6::jsonb
 WHERE id = $1
 """
+# Kinds of which a helper can say no more than their first bytes do are described with it.
+_ANNOUNCED = """
+UPDATE files SET announced = true, described_at = CASE
+    WHEN mime_type ~ '^(image|video|audio)/' OR mime_type = 'application/pdf' THEN described_at
+    ELSE coalesce(described_at, now()) END
+WHERE id = ANY ($1)
+"""
 _OF_SCOPE = """
 SELECT f.id FROM files f JOIN documents d ON d.id = f.document
 WHERE d.scope = $1 AND d.purged_at IS NULL AND f.id > $2 ORDER BY f.id LIMIT $3
@@ -185,6 +192,12 @@ class Derivations:
         """Ids of files that nobody looked at yet, the oldest first."""
         with reaching():
             return [row["id"] for row in await self._pool.fetch(_UNDESCRIBED, limit)]
+
+    async def announced(self, files: Sequence[str]) -> None:
+        """Blocks say by now that these files are here; their kinds were told by their bytes."""
+        if files:
+            with reaching():
+                await self._pool.execute(_ANNOUNCED, list(files))
 
     async def described(self, file: str, facts: dict[str, Any] | None) -> None:
         """Somebody looked at a file; without facts there was nothing to be seen."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from auth.errors import Forbidden
@@ -22,7 +24,7 @@ from storage import files as kept
 from storage.blocks import Name
 from storage.derived import Derivations
 from storage.errors import HashMismatch, QuotaExceeded, TooLarge, UnknownBlob, reaching
-from storage.files import Files, NewFile
+from storage.files import NewFile
 from storage.pool import transaction
 from storage.scans import Scans
 
@@ -38,8 +40,6 @@ log = logging.getLogger("plait.scans")
 
 AT_ONCE_MAX = 16
 """Blocks that are written at the same time."""
-_MEDIA = frozenset({"image", "svg", "video", "audio", "pdf"})
-"""Kinds of which a helper can say more than their bytes' beginning does."""
 _DUPLICATES_TOLD_MAX = 100
 
 
@@ -67,6 +67,18 @@ class Item(NamedTuple):
     """Whether its block is in the trash for the file's sake."""
 
 
+class _Work:
+    """An item on its way."""
+
+    __slots__ = ("added", "item", "new", "record")
+
+    def __init__(self, item: Item, record: DocumentRecord, new: NewFile) -> None:
+        self.item = item
+        self.record = record
+        self.new = new
+        self.added: kept.FileRecord | None = None
+
+
 class Filling:
     """Makes and changes the blocks of scanned files."""
 
@@ -84,91 +96,115 @@ class Filling:
         self._blobs = blobs
         self._documents = documents
         self._store = store
-        self._files = Files(pool)
         self._scans = Scans(pool)
         self._kept = Derivations(pool)
         self._bytes_max = file_bytes_max
         self._quota = quota
 
     async def fill(self, place: Place, items: Sequence[Item]) -> dict[str, str]:
-        """Have each item's block stand for its file; by path, what could not be done and why."""
+        """Have each item's block stand for its file; by path, what could not be done and why.
+
+        In steps for all of them, because an account's quota is judged under one lock: a commit for
+        each file would make them wait for one another.
+        """
         names = [Name(place.scope, item.file.block) for item in items]
         await self._store.create(names, place.account)
         found = await self._store.find(names)
-        gate = asyncio.Semaphore(AT_ONCE_MAX)
+        works = [
+            _Work(item, block.record, _new_file(place, item, block.record))
+            for item, block in zip(items, found, strict=True)
+            # One that its people deleted for good stays so: the file has no block.
+            if block is not None and _is_here(place, block.record)
+        ]
         failed: dict[str, str] = {}
-
-        async def one(item: Item, record: DocumentRecord | None) -> None:
-            async with gate:
-                try:
-                    if record is None or record.deleted or record.scope != place.scope:
-                        return  # Deleted for good by its people: the file stays unnamed.
-                    await self._one(place, item, record)
-                except (Unreadable, QuotaExceeded, HashMismatch, TooLarge, UpdateError) as error:
-                    failed[item.file.path] = str(error)
-                except Forbidden:
-                    return
-
-        await asyncio.gather(
-            *(
-                one(item, None if block is None else block.record)
-                for item, block in zip(items, found, strict=True)
-            )
-        )
+        works = await self._each(works, partial(self._store_bytes, place), failed)
+        await self._add(place, works, failed)
+        works = [work for work in works if work.added is not None]
+        works = await self._each(works, partial(self._tell, place), failed)
+        await self._kept.announced([work.added.id for work in works if work.added is not None])
         return failed
 
-    async def _one(self, place: Place, item: Item, record: DocumentRecord) -> None:
-        file, read = item.file, item.read
-        name = os.path.basename(file.path)  # noqa: PTH119 (bytes of names matter)
-        kind = sniff(read.head, name)
-        new = NewFile(
-            id=make_ulid(int(time.time() * 1000), secrets.token_bytes(10)),
-            document=record.id,
-            hash=read.digest,
-            size=read.size,
-            name=name,
-            mime_type=kind.mime,
-            author=place.account,
-            payer=place.payer,
-        )
-        added = await self._add(place, item, new)
+    async def _each(
+        self,
+        works: Sequence[_Work],
+        step: Callable[[_Work], Awaitable[None]],
+        failed: dict[str, str],
+    ) -> list[_Work]:
+        """One step for all, some at a time; those for which it went well."""
+        gate = asyncio.Semaphore(AT_ONCE_MAX)
+        well: list[_Work] = []
+
+        async def one(work: _Work) -> None:
+            async with gate:
+                try:
+                    await step(work)
+                except (Unreadable, HashMismatch, TooLarge, UpdateError) as error:
+                    failed[work.item.file.path] = str(error)
+                except Forbidden:
+                    return
+                else:
+                    well.append(work)
+
+        await asyncio.gather(*map(one, works))
+        return well
+
+    async def _store_bytes(self, place: Place, work: _Work) -> None:
+        item = work.item
+        if await self._blobs.find(item.read.digest) is None:
+            stream = pieces(place.root, item.file.path, item.read)
+            await self._blobs.receive(stream, bytes_max=self._bytes_max, expected=item.read.digest)
+
+    async def _add(self, place: Place, works: Sequence[_Work], failed: dict[str, str]) -> None:
+        """Note who uses the bytes: all in one transaction, or each alone where one cannot."""
+        try:
+            await self._add_all(works)
+        except (QuotaExceeded, UnknownBlob):
+            for work in works:
+                try:
+                    await self._add_all([work])
+                except UnknownBlob:
+                    failed[work.item.file.path] = "its bytes were collected just now"
+                except QuotaExceeded as error:
+                    failed[work.item.file.path] = str(error)
+                    await self._discard(place, work)
+
+    async def _add_all(self, works: Sequence[_Work]) -> None:
+        with reaching():
+            async with transaction(self._pool) as connection:
+                added = [await kept.add(connection, work.new, self._quota) for work in works]
+        for work, file in zip(works, added, strict=True):
+            work.added = file
+
+    async def _discard(self, place: Place, work: _Work) -> None:
+        """A block that was made for a file without room is not left empty."""
+        if work.item.before is None:
+            with contextlib.suppress(Forbidden, UpdateError):
+                await self._edit(place, work.record, marks.trash(time.time_ns() // 1_000_000))
+
+    async def _tell(self, place: Place, work: _Work) -> None:
+        """The block's document says what its file is called, where it lies and what it is."""
+        item, read, file = work.item, work.item.read, work.added
+        assert file is not None
+        kind = sniff(read.head, work.new.name)
         facts: dict[str, Any] = {
             "hash": read.digest.hex(),
-            "name": name,
-            "path": place.relative(file.path),
+            "name": work.new.name,
+            "path": place.relative(item.file.path),
             "mime_type": kind.mime,
             "file_size": read.size,
             "modified_at": read.mtime_ns // 1_000_000,
             "is_uploaded": True,
-            "file_id": added.id,
+            "file_id": file.id,
             "source": "scan",
         }
-        told = entries.tell(read.digest.hex(), read.size, facts, {})
-        changes = [entitle(name), told]
+        changes = [entitle(work.new.name), entries.tell(read.digest.hex(), read.size, facts, {})]
         if item.was_gone:
             changes.append(marks.restore())
         if item.before is not None:
             changes.append(entries.forget(item.before.hex()))
-        await self._edit(place, record, _all(changes))
+        await self._edit(place, work.record, _all(changes))
         if item.before is not None:
-            await self._scans.let_go(record.id, item.before)
-        await self._files.announced(added.id)
-        if kind.family not in _MEDIA:
-            await self._kept.described(added.id, {"mime": kind.mime})
-
-    async def _add(self, place: Place, item: Item, new: NewFile) -> kept.FileRecord:
-        """Store the bytes, if nobody has them yet, and note who uses them."""
-        for _ in range(3):
-            if await self._blobs.find(new.hash) is None:
-                stream = pieces(place.root, item.file.path, item.read)
-                await self._blobs.receive(stream, bytes_max=self._bytes_max, expected=new.hash)
-            try:
-                with reaching():
-                    async with transaction(self._pool) as connection:
-                        return await kept.add(connection, new, self._quota)
-            except UnknownBlob:
-                continue  # It was collected just now.
-        raise Unreadable("its bytes could not be kept")
+            await self._scans.let_go(work.record.id, item.before)
 
     async def move(self, place: Place, file: ScannedFile, *, was_gone: bool) -> None:
         """A file lies elsewhere: its block says where, and comes out of the trash it was put in."""
@@ -198,6 +234,24 @@ class Filling:
 
     async def _edit(self, place: Place, record: DocumentRecord, change: marks.Change) -> None:
         await self._documents.edit(record, change, account=place.account)
+
+
+def _is_here(place: Place, record: DocumentRecord) -> bool:
+    return not record.deleted and record.scope == place.scope
+
+
+def _new_file(place: Place, item: Item, record: DocumentRecord) -> NewFile:
+    name = os.path.basename(item.file.path)  # noqa: PTH119 (bytes of names matter)
+    return NewFile(
+        id=make_ulid(int(time.time() * 1000), secrets.token_bytes(10)),
+        document=record.id,
+        hash=item.read.digest,
+        size=item.read.size,
+        name=name,
+        mime_type=sniff(item.read.head, name).mime,
+        author=place.account,
+        payer=place.payer,
+    )
 
 
 def _all(changes: Sequence[marks.Change]) -> Callable[[Any], None]:
