@@ -1,4 +1,4 @@
-"""scripts/admin: accounts and their personal access tokens, for the operator.
+"""scripts/admin: accounts, their personal access tokens and scan roots, for the operator.
 
 Works on the database of the settings, whether the server runs or not; a running server takes a
 change in within two seconds.
@@ -18,7 +18,9 @@ from urllib.parse import quote
 
 from auth.errors import BadCredential
 from auth.personal import PREFIXES, read_scopes
+from server.errors import BadBody
 from server.personal import make_token
+from server.scanning.rooted import check_root
 from server.settings import Settings
 from storage.access_tokens import AccessToken, AccessTokens
 from storage.accounts import Account, Accounts
@@ -27,6 +29,7 @@ from storage.errors import StorageError
 from storage.migrate import migrate
 from storage.pool import Pool, close_pool, open_pool
 from storage.postgres import Embedded
+from storage.scans import Scans
 
 DAY_S = 86_400.0
 TOKENS_MAX = Settings.access_tokens_per_account_max
@@ -38,7 +41,7 @@ def main() -> None:
     options = _parser().parse_args()
     try:
         asyncio.run(_run(options))
-    except (StorageError, BadCredential, OSError) as error:
+    except (StorageError, BadCredential, BadBody, OSError) as error:
         sys.exit(f"scripts/admin: {error}")
 
 
@@ -48,6 +51,8 @@ async def _run(options: argparse.Namespace) -> None:
             await _show(Accounts(pool), options)
         elif options.what == "token":
             await _tokens(pool, options)
+        elif options.what == "root":
+            await _root(pool, options)
         elif not await _change(Accounts(pool), options.what, options.account):
             sys.exit(f"scripts/admin: {options.account} is no account for which that can be done")
 
@@ -57,6 +62,17 @@ async def _change(accounts: Accounts, what: str, account: str) -> bool:
         return await accounts.set_admin(account, is_admin=what == "crown")
     change: Callable[[str], Awaitable[bool]] = getattr(accounts, what)
     return await change(account)
+
+
+async def _root(pool: Pool, options: argparse.Namespace) -> None:
+    """Say where an account may scan, and print where that is."""
+    scans = Scans(pool)
+    if await Accounts(pool).get(options.account) is None:
+        sys.exit(f"scripts/admin: there is no account {options.account}")
+    if options.path or options.none:
+        path = check_root(options.path) if options.path else None
+        await scans.set_root(options.account, path)
+    print(await scans.root(options.account) or "(nowhere)")
 
 
 async def _tokens(pool: Pool, options: argparse.Namespace) -> None:
@@ -195,6 +211,15 @@ def _parser() -> argparse.ArgumentParser:
         ("uncrown", "make it an ordinary account again"),
     ):
         words.add_parser(word, help=does).add_argument("account", help="its id")
+    root = words.add_parser("root", help="where an account may scan folders; nowhere by default")
+    root.add_argument("account", help="its id")
+    root.add_argument(
+        "path",
+        nargs="?",
+        type=lambda text: str(Path(text).absolute()),
+        help="a folder of this machine; left out: print it",
+    )
+    root.add_argument("--none", action="store_true", help="nowhere any more")
     _token_words(words.add_parser("token", help="personal access tokens of an account"))
     return parser
 

@@ -18,7 +18,7 @@ from crdt.document import Document
 from server import openapi, operation, pages
 from server.adapter import mount
 from server.adapters import ADAPTERS
-from server.adapters.heaps.routes.updates import LISTENERS, Listeners
+from server.adapters.heaps.routes import updates
 from server.batches import BATCHES, Batches
 from server.binding import StartError, listen
 from server.blocks import BLOCKS, Blocks
@@ -236,31 +236,24 @@ class Server:
         feed = app[FEED] = Feed(Changes(pool), store, documents)
         feed.start()
         self._stack.push_async_callback(feed.stop)
-        realtime.notices = Notices(
+        notices = realtime.notices = Notices(
             feed,
             documents,
             rights=identity.rights,
             identify=identity.identify,
             grants=identity.grants,
         )
-        realtime.notices.start()
-        self._stack.push_async_callback(realtime.notices.stop)
+        notices.start()
+        self._stack.push_async_callback(notices.stop)
         catalogue = app[CATALOGUE] = Catalogue(pool, documents, feed, store, identity)
         catalogue.start()
         self._stack.push_async_callback(catalogue.stop)
         desk = app[DESK] = Desk(
-            self.settings,
-            pool,
-            documents=documents,
-            store=store,
-            gallery=gallery,
-            rights=identity.rights,
-            workspaces=catalogue.workspaces,
+            self.settings, documents, store, app[GALLERY], identity.rights, catalogue.workspaces
         )
+        updates.setup(app, notices)
         desk.start()
         self._stack.push_async_callback(desk.stop)
-        app[LISTENERS] = Listeners()
-        app.on_shutdown.append(app[LISTENERS].close)
 
     async def _listen(self, app: web.Application, realtime: Realtime, identity: Identity) -> None:
         settings, stack = self.settings, self._stack

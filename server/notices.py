@@ -147,6 +147,13 @@ class Notices:
             return Role.NONE
         return min(await self._rights.role_in(principal.account, scope), principal.role_max)
 
+    def say(self, scope: str, said: msgspec.Struct) -> None:
+        """Tell those who listen to a workspace something that is not in its feed."""
+        place = self._places.get(scope)
+        if place is not None:
+            ready = [one for one in place.subscriptions.values() if one.reader.is_ready]
+            self._tasks.spawn(self._tell(place, ready, [said]), f"word of {scope}")
+
     # -- what happens -------------------------------------------------------------------
 
     def _settled(self, settled: list[Settled]) -> None:

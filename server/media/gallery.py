@@ -50,6 +50,7 @@ class Gallery:
     """Methods may raise Refused, Busy, UnknownBlob, Unavailable and StoreUnavailable."""
 
     def __init__(self, settings: Settings, pool: Pool, blobs: Blobs) -> None:
+        self.pool = pool
         self.blobs = blobs
         self.kept = Derivations(pool)
         self.files = Files(pool)

@@ -20,24 +20,22 @@ if TYPE_CHECKING:
     from server.rights import Rights
     from server.settings import Settings
     from storage.blocks import Blocks
-    from storage.pool import Pool
     from storage.workspaces import Workspaces
 
 
 class Desk:
     """Everything of `server.scanning` in one process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (the composition root's own order)
         self,
         settings: Settings,
-        pool: Pool,
-        *,
         documents: Documents,
         store: Blocks,
         gallery: Gallery,
         rights: Rights,
         workspaces: Workspaces,
     ) -> None:
+        pool = gallery.pool
         self.scans = Scans(pool)
         self.gallery = gallery
         self.jobs = Jobs(

@@ -44,6 +44,13 @@ def resolve(root: str, path: str) -> str:
     return real
 
 
+def below(path: str, root: str | None) -> str:
+    """A path from a root on; only its last name where it is not in it."""
+    if root is None or (path != root and not path.startswith(f"{root.rstrip('/')}/")):
+        return os.path.basename(path)  # noqa: PTH119 (names are bytes to the system)
+    return os.path.relpath(path, root)
+
+
 def open_folder(root: str, path: str) -> int:
     """Open a folder inside the root; no step on the way may be a link, or up. Raises OSError."""
     try:

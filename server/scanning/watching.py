@@ -136,10 +136,12 @@ class Watching:
 
     async def _scan(self, folder: WatchedFolder) -> None:
         """Have the folder scanned by a scan that begins now, and wait for its end."""
+        root = await self._scans.root(folder.account)
         while True:
             try:
+                shown = rooted.below(folder.path, root)
                 job, is_new = await self._jobs.ask(
-                    "scan", folder.account, folder.scope, folder.path
+                    "scan", folder.account, folder.scope, folder.path, shown=shown
                 )
             except ApiError:
                 await asyncio.sleep(_POLL_S)

@@ -156,3 +156,30 @@ def test_without_a_server_there_is_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no server's data" in done.stderr
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_an_account_is_told_where_it_may_scan(tmp_path: Path) -> None:
+    """Nowhere at first; then below a folder, until that is taken back."""
+    server = LiveServer(tmp_path).start()
+    data, folder = tmp_path / "data", tmp_path / "photos"
+    folder.mkdir()
+    try:
+        login(server.url, SigningKey.generate())
+        (account,) = [
+            json.loads(line)["id"] for line in admin(data, "accounts", "--json").stdout.splitlines()
+        ]
+        said = [
+            admin(data, "root", account).stdout.strip(),
+            admin(data, "root", account, str(folder)).stdout.strip(),
+            admin(data, "root", account, "--none").stdout.strip(),
+        ]
+        wrong = [
+            admin(data, "root", account, str(folder / "missing")),
+            admin(data, "root", "nobody", str(folder)),
+        ]
+    finally:
+        server.stop()
+
+    assert said == ["(nowhere)", str(folder.resolve()), "(nowhere)"]
+    assert [one.returncode for one in wrong] == [1, 1]
+    assert all(one.stderr.startswith("scripts/admin: ") for one in wrong)

@@ -47,6 +47,13 @@ async def admit(request: web.Request, scope: str, least: Role) -> Role:
     return role
 
 
+async def may_edit(request: web.Request, scope: str) -> bool:
+    """Whether the caller may edit what is in a workspace."""
+    principal = principal_of(request)
+    role = await request.app[RIGHTS].role_in(principal.account, scope)
+    return min(role, principal.role_max) >= Role.EDITOR
+
+
 async def block_of(request: web.Request, least: Role) -> Block:
     """The block that a request's path names, as of everything committed by now.
 

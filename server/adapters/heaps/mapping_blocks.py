@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from crdt.differing import steps
 from crdt.projection import TAG, Projection
@@ -53,6 +54,17 @@ def block(
         deleted_at=None if known is None else known.trashed_at,
         truncated=seen.truncated,
     )
+
+
+def sources(shown: schema.Block) -> list[bytes]:
+    """The hashes of a block's files."""
+    return [bytes.fromhex(file.hash) for file in shown.files]
+
+
+def place(shown: schema.Block, positions: Mapping[bytes, dict[str, Any]]) -> None:
+    """Say where files were taken: for those only who may edit the block."""
+    for file in shown.files:
+        file.position = positions.get(bytes.fromhex(file.hash))
 
 
 def _relation(name: str, said: Said, titles: Mapping[str, str]) -> schema.Relation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from server.adapters.heaps import schema_scans as schema
@@ -18,8 +17,8 @@ _WORDS = {
 }
 
 
-def shown(job: Job, root: str | None) -> schema.JobShown:
-    """A job; the path of a scan is said from the root on, where that is known."""
+def shown(job: Job) -> schema.JobShown:
+    """A job as its workspace's members see it."""
     return schema.JobShown(
         id=job.id,
         scan_id=job.id,
@@ -28,7 +27,7 @@ def shown(job: Job, root: str | None) -> schema.JobShown:
         status=job.state,
         heap_id=job.scope,
         workspace_id=job.scope,
-        path=path_of(job, root),
+        path=path_of(job),
         counts=job.counts,
         error=job.error,
         created_at=milliseconds(job.created_at),
@@ -37,7 +36,7 @@ def shown(job: Job, root: str | None) -> schema.JobShown:
     )
 
 
-def notice(job: Job, root: str | None) -> schema.JobNotice:
+def notice(job: Job) -> schema.JobNotice:
     """The same as news."""
     kind: Any = f"{job.kind}_{_WORDS[job.state]}"
     return schema.JobNotice(
@@ -48,21 +47,14 @@ def notice(job: Job, root: str | None) -> schema.JobNotice:
         status=job.state,
         heap_id=job.scope,
         workspace_id=job.scope,
-        path=path_of(job, root),
+        path=path_of(job),
         counts=job.counts,
         error=job.error,
     )
 
 
-def path_of(job: Job, root: str | None) -> str | None:
+def path_of(job: Job) -> str | None:
     """The folder of a scan from its account's root on: nobody needs to know what is above it."""
     if job.kind != "scan":
         return None
-    return below(job.target, root)
-
-
-def below(path: str, root: str | None) -> str:
-    """A path from a root on; only its last name where it is not in it."""
-    if root is None or (path != root and not path.startswith(f"{root.rstrip('/')}/")):
-        return os.path.basename(path)  # noqa: PTH119
-    return os.path.relpath(path, root)
+    return str(job.options.get("shown", ""))

@@ -35,6 +35,8 @@ class BlockFile(msgspec.Struct, kw_only=True):
     hash: str
     file_size: int
     about: Any
+    position: dict[str, Any] | None = None
+    """Where a picture was taken, for those who may edit: latitude, longitude, altitude."""
 
 
 class Block(msgspec.Struct, kw_only=True):

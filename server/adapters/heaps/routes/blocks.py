@@ -8,11 +8,12 @@ from auth.principal import Role
 from server.adapter import Routes
 from server.adapters.heaps import mapping_blocks as mapping
 from server.adapters.heaps import schema_blocks as schema
-from server.adapters.heaps.admission import block_of
+from server.adapters.heaps.admission import block_of, may_edit
 from server.adapters.heaps.policy import READ
 from server.catalogue import CATALOGUE
 from server.errors import Busy
 from server.http import read_body, reply
+from server.media.gallery import GALLERY
 from server.workers import WorkerDied
 
 ROUTES = Routes(section="Blocks")
@@ -33,4 +34,7 @@ async def block(request: web.Request) -> web.Response:
         scope, name, body.backlinks_limit, body.backlinks_offset
     )
     titles = await catalogue.relations.titles(scope, [said.target for said in seen.relations])
-    return reply(mapping.block(found, seen, sequence, backlinks, titles))
+    shown = mapping.block(found, seen, sequence, backlinks, titles)
+    if await may_edit(request, scope):
+        mapping.place(shown, await request.app[GALLERY].kept.positions(mapping.sources(shown)))
+    return reply(shown)

@@ -66,10 +66,11 @@ async def scan_folder(request: web.Request) -> web.Response:
         await admit(request, scope, Role.EDITOR)
     if body.watch is not None:
         await _watch(request, WatchedFolder(scope=scope, path=path, account=account), on=body.watch)
-    job, is_new = await desk.jobs.ask("scan", account, scope, path)
+    shown = rooted.below(path, root)
+    job, is_new = await desk.jobs.ask("scan", account, scope, path, shown=shown)
     if (job.scope, job.account) != (scope, account):
         raise ApiError(409, "scanned_elsewhere", "this folder is being scanned by somebody else")
-    return reply(_begun(job, root, is_new=is_new, watched=body.watch))
+    return reply(_begun(job, is_new=is_new, watched=body.watch))
 
 
 @ROUTES.post(
@@ -111,12 +112,12 @@ async def active_scans(request: web.Request) -> web.Response:
     return reply(
         schema.ActiveScans(
             success=True,
-            scans=[mapping.shown(job, root) for job in jobs],
+            scans=[mapping.shown(job) for job in jobs],
             watched=[
                 schema.Watched(
                     heap_id=one.scope,
                     workspace_id=one.scope,
-                    path=mapping.below(one.path, root),
+                    path=rooted.below(one.path, root),
                 )
                 for one in watched
             ],
@@ -134,7 +135,7 @@ async def reindex_files(request: web.Request) -> web.Response:
     scope = body.heap_id or body.workspace_id or principal.default_workspace or ""
     await admit(request, scope, Role.EDITOR)
     job, is_new = await request.app[DESK].jobs.ask("reindex", principal.account, scope, scope)
-    return reply(_begun(job, None, is_new=is_new))
+    return reply(_begun(job, is_new=is_new))
 
 
 @ROUTES.post(
@@ -171,7 +172,7 @@ async def regenerate_file(request: web.Request) -> web.Response:
     job, is_new = await desk.jobs.ask(
         "regenerate", principal.account, record.scope, file.id, file=file.id
     )
-    return reply(_begun(job, None, is_new=is_new))
+    return reply(_begun(job, is_new=is_new))
 
 
 # -- what a request means --------------------------------------------------------------------
@@ -242,9 +243,7 @@ async def _meant(request: web.Request, body: schema.AbortScan) -> list[Job]:
     return [] if job is None or job.account != account else [job]
 
 
-def _begun(
-    job: Job, root: str | None, *, is_new: bool, watched: bool | None = None
-) -> schema.JobBegun:
+def _begun(job: Job, *, is_new: bool, watched: bool | None = None) -> schema.JobBegun:
     return schema.JobBegun(
         success=True,
         id=job.id,
@@ -255,5 +254,5 @@ def _begun(
         heap_id=job.scope,
         workspace_id=job.scope,
         watched=watched,
-        scan=mapping.shown(job, root),
+        scan=mapping.shown(job),
     )

@@ -30,6 +30,7 @@ from server.scanning.desk import DESK, Desk
 
 if TYPE_CHECKING:
     from auth.principal import Principal
+    from server.notices import Notices
     from storage.jobs import Job
 
 ROUTES = Routes("Sync and realtime")
@@ -83,6 +84,13 @@ class Listeners:
 
 
 LISTENERS = web.AppKey("scan listeners", Listeners)
+
+
+def setup(app: web.Application, notices: Notices) -> None:
+    """Make room for listeners, and have notices on /ws tell of jobs as well."""
+    listeners = app[LISTENERS] = Listeners()
+    app.on_shutdown.append(listeners.close)
+    app[DESK].jobs.listen(lambda job: notices.say(job.scope, mapping.notice(job)))
 
 
 class _Listening:
@@ -143,8 +151,7 @@ class _Listening:
         return min(role, self._principal.role_max) >= Role.VIEWER
 
     async def _say(self, job: Job) -> bool:
-        root = await self._desk.scans.root(job.account)
-        text = msgspec.json.encode(mapping.notice(job, root)).decode()
+        text = msgspec.json.encode(mapping.notice(job)).decode()
         try:
             async with asyncio.timeout(_STUCK_S):
                 await self._socket.send_str(text)

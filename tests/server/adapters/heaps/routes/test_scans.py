@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ import pytest
 import pytest_asyncio
 
 from auth.principal import Role
+from crdt import wire
+from server.media.gallery import GALLERY
 from server.scanning.desk import DESK
 from tests.inside import Guest, Inside
 from tests.server.adapters.heaps.asking import ask, call, made
 from tests.server.adapters.heaps.conftest import ada, bob, inside, serve
-from tests.server.adapters.heaps.filing import fetch
+from tests.server.adapters.heaps.filing import block, fetch
 from tests.server.media import making
 
 __all__ = ["ada", "bob", "inside", "serve"]
@@ -94,15 +97,100 @@ async def test_each_file_gets_a_block(folder: Folder) -> None:
     await fetch(folder.guest, f"/api/file/{photo['block']}/thumbnail/small/x")
 
 
+async def described(folder: Folder, path: str) -> dict[str, Any]:
+    """The entry of a file once its facts were told."""
+    for _ in range(100):
+        entry = (await folder.blocks())[path]
+        if "width" in entry:
+            return entry
+        await asyncio.sleep(0.05)
+    raise AssertionError(entry)
+
+
+async def test_where_a_picture_was_taken_is_for_editors(
+    inside: Inside, folder: Folder, bob: Guest
+) -> None:
+    """They see it beside the entry; a viewer does not, and the document never holds it."""
+    folder.write("photo.jpg", making.photographed())
+    await folder.scan()
+    block = (await described(folder, "photo.jpg"))["block"]
+    await inside.grants.set_member(folder.heap, bob.account, Role.VIEWER)
+    mine = await ask(folder.guest, f"/api/block/{block}")
+    theirs = await ask(bob, f"/api/block/{block}")
+
+    assert mine["files"][0]["position"] == {
+        "latitude": 52.5,
+        "longitude": -13.25,
+        "altitude": 34.0,
+    }
+    assert theirs["files"][0]["position"] is None
+    assert "13.25" not in str(theirs)
+
+
+async def test_files_are_looked_at_again(folder: Folder) -> None:
+    """`reindex_files` tells every block anew, `regenerate_file` makes a file's pictures anew."""
+    folder.write("photo.jpg", making.photographed())
+    folder.write("notes.txt", "words")
+    await folder.scan()
+    block = (await described(folder, "photo.jpg"))["block"]
+    path = f"/api/file/{block}/thumbnail/small/x"
+    await fetch(folder.guest, path)
+    gallery, jobs = folder.inside.app[GALLERY], folder.inside.app[DESK].jobs
+    made_before, looked_before = gallery.made, gallery.workshop.jobs
+    begun = await ask(folder.guest, "/api/reindex_files", heap_id=folder.heap)
+    reindexed = await jobs.ended(begun["job_id"])
+    looked = gallery.workshop.jobs - looked_before
+    begun = await ask(folder.guest, "/api/regenerate_file", block_id=block)
+    renewed = await jobs.ended(begun["job_id"])
+
+    assert reindexed is not None
+    assert renewed is not None
+    assert (reindexed.state, reindexed.counts["done"], looked) == ("completed", 2, 2)
+    assert (renewed.state, renewed.counts["pictures"]) == ("completed", 3)
+    assert gallery.made == made_before + 3
+    await fetch(folder.guest, path)
+
+
+async def test_who_may_have_files_looked_at_again(
+    inside: Inside, folder: Folder, bob: Guest
+) -> None:
+    """Editors of the workspace; a stranger does not learn that there is one."""
+    folder.write("notes.txt", "words")
+    await folder.scan()
+    block = (await folder.blocks())["notes.txt"]["block"]
+    await ask(bob, "/api/reindex_files", 404, heap_id=folder.heap)
+    await ask(bob, "/api/regenerate_file", 404, block_id=block)
+    await ask(folder.guest, "/api/regenerate_file", 404, block_id=block, hash="0" * 64)
+    await ask(folder.guest, "/api/regenerate_file", 404, block_id="01J9ZV3M8Q4R5S6T7V8W9X0YZB")
+    await ask(folder.guest, "/api/regenerate_file", 400)
+    shared = await made(folder.guest)
+    await inside.grants.set_member(shared, bob.account, Role.VIEWER)
+    await ask(bob, "/api/reindex_files", 403, heap_id=shared)
+
+
+async def test_notices_tell_of_a_scan(folder: Folder) -> None:
+    """Who asked for a workspace's notices on /ws is told of its scans as well."""
+    folder.write("notes.txt", "words")
+    session = await folder.guest.open(await block(folder.guest))
+    question = {"type": "subscribe", "workspace_id": folder.heap}
+    await session.send(wire.stateless(json.dumps(question)))
+    await session.until(lambda: session.payloads(wire.STATELESS))
+    await folder.scan()
+
+    def told() -> list[dict[str, Any]]:
+        found = map(json.loads, session.payloads(wire.STATELESS))
+        return [one for one in found if one["type"] == "scan_completed"]
+
+    await session.until(told)
+    assert told()[0]["counts"]["added"] == 1
+    assert told()[0]["workspace_id"] == folder.heap
+
+
 async def test_facts_are_told_soon_after(folder: Folder) -> None:
     """Width, height and camera; the position is not in the document."""
     folder.write("photo.jpg", making.photographed())
     await folder.scan()
-    for _ in range(100):
-        photo = (await folder.blocks())["photo.jpg"]
-        if "width" in photo:
-            break
-        await asyncio.sleep(0.05)
+    photo = await described(folder, "photo.jpg")
 
     assert (photo["width"], photo["height"], photo["exif"]["model"]) == (320, 200, "P1")
     assert "position" not in str(photo)
