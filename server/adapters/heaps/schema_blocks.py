@@ -28,7 +28,7 @@ class Relation(msgspec.Struct, kw_only=True):
     label: str
 
 
-class BlockFile(msgspec.Struct, kw_only=True):
+class BlockFile(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A file of a block, as its document knows it."""
 
     id: str
