@@ -12,6 +12,7 @@ import contextlib
 import logging
 import secrets
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,18 @@ class Files:
         self._completing: dict[str, asyncio.Task[FileRecord]] = {}
         self._task: asyncio.Task[None] | None = None
         self._sweep_at = 0.0
+        self._transfers = 0
+
+    @contextlib.contextmanager
+    def transfer(self) -> Iterator[None]:
+        """Count an upload or a download while it lasts. Raises Busy where there are too many."""
+        if self._transfers >= self.settings.transfers_max:
+            raise Busy("too many files are under way")
+        self._transfers += 1
+        try:
+            yield
+        finally:
+            self._transfers -= 1
 
     # -- files that came ----------------------------------------------------------------
 

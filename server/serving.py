@@ -79,12 +79,19 @@ async def _send(
         if path is not None and can_sendfile(request)
         else Pieces(files.blobs.read(blob, start, end))
     )
-    async with sending:  # Its error comes before the headers.
-        await response.prepare(request)
-        try:
-            await sending.send(request, response, files.settings.transfer_stuck_s)
-        except (TimeoutError, StorageError, ConnectionResetError) as error:
-            # The headers are out: all that can be said is that this is not the whole of it.
-            log.debug("a download broke off: %r", error)
-            if request.transport is not None:
-                request.transport.abort()
+    with files.transfer():
+        async with sending:  # Its error comes before the headers.
+            await _answer(request, response, sending, files.settings.transfer_stuck_s)
+
+
+async def _answer(
+    request: web.Request, response: web.StreamResponse, sending: Kernel | Pieces, stuck_s: float
+) -> None:
+    await response.prepare(request)
+    try:
+        await sending.send(request, response, stuck_s)
+    except (TimeoutError, StorageError, ConnectionResetError) as error:
+        # The headers are out: all that can be said is that this is not the whole of it.
+        log.debug("a download broke off: %r", error)
+        if request.transport is not None:
+            request.transport.abort()

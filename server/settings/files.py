@@ -46,3 +46,6 @@ class Files:
 
     transfer_stuck_s: float = 60.0
     """Seconds after which an upload or a download that makes no progress is cut off."""
+
+    transfers_max: int = 512
+    """Uploads and downloads of files at a time; more are told to come back in a moment (503)."""

@@ -48,7 +48,8 @@ async def direct(request: web.Request) -> web.Response:
     payer = await _payer(request, block)
     await _has_room(request, payer)
     form = _Form(request, settings.file_bytes_max)
-    blob, part, said = await form.read()
+    with files.transfer():
+        blob, part, said = await form.read()
     if said is None:
         raise BadBody("it has no field hash")
     expected = mapping.read_hash(said)
@@ -152,7 +153,9 @@ async def chunk(request: web.Request) -> web.Response:
         raise ApiError(HTTPStatus.CONFLICT, "upload_complete", "this upload is complete")
     if request.content_length is not None and request.content_length > length:
         raise BodyTooLarge(length)
-    size = await files.uploads.put(upload, index, stream(request, files.settings.transfer_stuck_s))
+    with files.transfer():
+        body = stream(request, files.settings.transfer_stuck_s)
+        size = await files.uploads.put(upload, index, body)
     return reply(schema.ChunkTaken(success=True, status="uploaded", index=index, size=size))
 
 

@@ -282,6 +282,28 @@ def _open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+async def test_transfers_are_bounded(serve: Serve) -> None:
+    """More than the settings say are told to come back; then there is room again."""
+    inside = await serve(transfers_max=1)
+    async with inside.visitor() as guest:
+        sender = Sender(guest, DATA * 4)
+        assert (await sender.direct())[0] == 200
+        path = f"/api/stream/{sender.block}/x"
+        slow = await guest.http.get(path, headers=guest.bearer)
+        await slow.content.readexactly(1)
+        refused = await ask(guest, path), await Sender(guest, b"1").direct()
+        head = await ask(guest, path, "HEAD")
+        slow.close()
+        async with asyncio.timeout(5):
+            while (await ask(guest, path))[0] == 503:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+    assert refused[0][0] == 503
+    assert refused[0][1]["Retry-After"]
+    assert refused[1][0] == 503
+    assert head[0] == 200
+
+
 class Wire:
     """A way to a port of this machine that counts what comes back over it."""
 
