@@ -15,7 +15,7 @@ from auth.principal import Role
 from crdt.errors import BadName
 from crdt.ids import DocumentName, is_global_id
 from server.adapter import principal_of
-from server.adapters.heaps.admission import admit
+from server.adapters.heaps.admission import admit, heap_of
 from server.blocks import BLOCKS
 from server.catalogue import CATALOGUE
 from server.errors import NotFound
@@ -50,7 +50,7 @@ async def block_to_fill(request: web.Request, *, create: bool = False) -> Docume
     With `create` one that is not there is made: devices make blocks offline, and may come with the
     file first. Raises NotFound and Forbidden.
     """
-    scope = request.match_info["heap_id"]
+    scope = heap_of(request)
     await admit(request, scope, Role.EDITOR)
     try:
         name = DocumentName(scope, DocumentName.parse(request.match_info["block_id"]).name)

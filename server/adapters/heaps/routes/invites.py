@@ -11,7 +11,7 @@ from auth.principal import Role
 from crdt.ids import make_ulid
 from server.adapter import ACCOUNT, ANYONE, Routes, principal_of
 from server.adapters.heaps import schema_sharing as schema
-from server.adapters.heaps.admission import admit
+from server.adapters.heaps.admission import admit, heap_of
 from server.adapters.heaps.moments import spelled
 from server.errors import ApiError, NotFound
 from server.hosts import HOSTS
@@ -32,7 +32,7 @@ ROUTES = Routes(section="Sharing")
 )
 async def make(request: web.Request) -> web.Response:
     """Make an invitation; the reply is the only place where its link is shown."""
-    scope, identity = request.match_info["heap_id"], request.app[IDENTITY]
+    scope, identity = heap_of(request), request.app[IDENTITY]
     await admit(request, scope, Role.OWNER)
     body = await read_body(request, schema.MakeInvite)
     now, most = identity.clock(), identity.settings.invites_per_workspace_max
@@ -64,7 +64,7 @@ async def make(request: web.Request) -> web.Response:
 @ROUTES.get("/api/heap/{heap_id}/invites", access=ACCOUNT, reply=schema.Invites, errors=(403, 404))
 async def listed(request: web.Request) -> web.Response:
     """List the invitations to a workspace, without their secrets."""
-    scope, identity = request.match_info["heap_id"], request.app[IDENTITY]
+    scope, identity = heap_of(request), request.app[IDENTITY]
     await admit(request, scope, Role.OWNER)
     now = identity.clock()
     found = [_shown(invite, now) for invite in await identity.members.invites(scope)]
@@ -80,7 +80,7 @@ async def listed(request: web.Request) -> web.Response:
 )
 async def revoke(request: web.Request) -> web.Response:
     """Take an invitation back; who came by it stays."""
-    scope, invite = request.match_info["heap_id"], request.match_info["invite_id"]
+    scope, invite = heap_of(request), request.match_info["invite_id"]
     await admit(request, scope, Role.OWNER)
     if not is_fit(invite) or not await request.app[IDENTITY].members.withdraw(scope, invite):
         raise NotFound

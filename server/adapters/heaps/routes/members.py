@@ -10,7 +10,7 @@ from auth.keys import encode_base58
 from auth.principal import Role
 from server.adapter import ACCOUNT, Routes, principal_of
 from server.adapters.heaps import schema_sharing as schema
-from server.adapters.heaps.admission import admit
+from server.adapters.heaps.admission import admit, heap_of
 from server.adapters.heaps.moments import spelled
 from server.adapters.heaps.policy import READ
 from server.errors import ApiError, NotFound
@@ -30,7 +30,7 @@ _STAYS = {
 @ROUTES.get("/api/heap/{heap_id}/members", access=READ, reply=schema.Members, errors=(404,))
 async def members(request: web.Request) -> web.Response:
     """List the members of a workspace."""
-    scope = request.match_info["heap_id"]
+    scope = heap_of(request)
     await admit(request, scope, Role.VIEWER)
     identity = request.app[IDENTITY]
     found = await identity.members.of(scope, identity.settings.members_per_workspace_max)
@@ -92,7 +92,7 @@ async def leave(request: web.Request) -> web.Response:
 
 
 async def _change(request: web.Request, account: str, role: Role) -> web.Response:
-    scope, identity = request.match_info["heap_id"], request.app[IDENTITY]
+    scope, identity = heap_of(request), request.app[IDENTITY]
     own = await admit(request, scope, Role.VIEWER)
     is_self = account == principal_of(request).account
     if not may_change_member(own, is_self=is_self, new=role):
