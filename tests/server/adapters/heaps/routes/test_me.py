@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from hashlib import sha256
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.inside import Guest, Inside
@@ -50,6 +52,24 @@ async def test_usage_follows_what_is_stored(ada: Guest) -> None:
     assert after["bytes"] >= before["bytes"] + 1000
     assert after["total_bytes"] == after["bytes"] == after["log_bytes"] + after["snapshot_bytes"]
     assert used["document_bytes"] == after["bytes"]
+
+
+async def test_an_uploaded_file_counts(ada: Guest) -> None:
+    """Against the bytes that the account's files may have."""
+    heap, block, data = await made(ada), new_id(), b"a file" * 100
+    await push_titled(ada, heap, block, "x")
+    form = aiohttp.FormData({"hash": sha256(data).hexdigest()})
+    form.add_field("file", data, filename="a.txt")
+    path = f"/api/upload/file/{heap}/{block}"
+    async with ada.http.post(path, data=form, headers=ada.bearer) as response:
+        assert response.status == 200, await response.text()
+    body = await ask(ada, "/api/me")
+    (entitled,) = [one for one in body["entitlements"] if one["feature"] == "file_bytes"]
+
+    assert (body["usage"]["files"], body["usage"]["file_bytes"]) == (1, len(data))
+    assert body["usage"]["total_bytes"] == body["usage"]["bytes"] + len(data)
+    assert entitled["used"] == len(data)
+    assert entitled["limit"] == body["limits"]["account_file_bytes_max"]
 
 
 async def test_a_personal_token_asks_who_its_account_is(ada: Guest) -> None:
