@@ -91,7 +91,7 @@ class Document:
         updates = list(rows)
         if not updates:  # Most blocks that devices push are new: no transaction is needed.
             document = cls(client_id=client_id, bounds=bounds)
-            document._replica.exact = exact
+            document._replica.exact, document._replica.careful = exact, careful
             return document
         try:
             document = cls(client_id=client_id, bounds=bounds)

@@ -43,9 +43,17 @@ class Ledger:
         return bool(self._owed)
 
     def append(self, rows: Rows) -> int:
-        """Take rows into the next batch; its number."""
+        """Take rows into the next batch; its number.
+
+        An author that is owed something waits for this batch too: what it is given then holds these
+        words of its own, and it takes them for stored.
+        """
         self.appended += 1
         self.in_flight[self.appended] = rows
+        if self._owed:
+            authors = {author for author, _ in rows}
+            for session in [session for session in self._owed if session in authors]:
+                self._owed[session] = (self.appended, self._owed.pop(session)[1])
         return self.appended
 
     def answer(self, answers: Answers) -> Answers:

@@ -131,15 +131,18 @@ class Syncs:
                     session.behind = room.vector_before
                 room.ledger.owe(session, None, next_batch=True)
 
-    def drained(self, session: Session, effects: list[Effect]) -> None:
-        """A session that fell behind can take frames again."""
+    def drained(self, session: Session, effects: list[Effect], *, next_batch: bool = False) -> None:
+        """A session that fell behind can take frames again.
+
+        `next_batch`: there are rows that a batch of this turn will take.
+        """
         if session.behind is None or session.left:
             return
         self._drained_early[session] = None  # Its difference may break the document: see `resume`.
         if not self._room.is_live:
             return
-        if session.greets and not self._room.ledger.settled:
-            self._room.ledger.owe(session, None, next_batch=False)  # as in `step1`
+        if session.greets and (next_batch or not self._room.ledger.settled):
+            self._room.ledger.owe(session, None, next_batch=next_batch)  # as in `step1`
         else:
             self._pay(session, None, effects)
         del self._drained_early[session]
@@ -158,7 +161,9 @@ class Syncs:
         if self._room.document.has_pending:
             self._ask(session, wire.step1(state), effects)  # Whoever is behind is not asked.
 
-    def bring_all_up(self, vector: bytes, effects: list[Effect]) -> None:
+    def bring_all_up(
+        self, vector: bytes, effects: list[Effect], *, next_batch: bool = False
+    ) -> None:
         """Something reached the document by another way than a broadcast: give it to everybody.
 
         `vector` is what all who are not behind were given before.
@@ -166,7 +171,7 @@ class Syncs:
         for session in self._room.sessions:
             if session.behind is None:
                 session.behind = vector
-                self.drained(session, effects)
+                self.drained(session, effects, next_batch=next_batch)
 
     def resume(self, vector: bytes, effects: list[Effect]) -> None:
         """The document was rebuilt: it may hold more now than was shown at `vector`."""

@@ -191,7 +191,8 @@ class Turn:
                 room.syncs.ask(late, self.effects)
             if not set(waited) <= waits:
                 room.syncs.changed()
-                room.syncs.bring_all_up(room.vector_before, self.effects)
+                now_in = bool(self.rows)
+                room.syncs.bring_all_up(room.vector_before, self.effects, next_batch=now_in)
         except DocumentBroken:
             self.spoiled = (
                 True  # Nobody is to blame; whoever lacks something has it by the rebuild.

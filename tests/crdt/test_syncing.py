@@ -124,6 +124,39 @@ def test_a_waiting_author_is_not_shown_its_own_words_before_their_commit() -> No
     assert ada.behind is None
 
 
+def test_what_a_waiting_author_types_meanwhile_is_not_shown_to_it_before_its_commit() -> None:
+    """It waits for somebody's step 2 (or its own first sync) and goes on typing."""
+    author, offline = Editor(9), Editor(8)
+    offline.type("offline ")
+    play = Play()
+    ada = play.join("ada", greets=True)
+    play.turn(step2(play.join("tab"), offline.doc.get_update()))  # Owed after batch 1.
+
+    play.turn(update(ada, author.type("mine ")))
+    first, second = play.stored(1), play.stored(2)
+
+    assert sent(first, ada) == []
+    assert sorted(read(*bodies(sent(second, ada), wire.UPDATE)).split()) == ["mine", "offline"]
+    assert ada.behind is None
+
+
+def test_what_makes_others_words_whole_is_not_shown_to_its_author_before_its_commit() -> None:
+    """A predecessor that was missing goes to everybody as a difference: to its author later."""
+    author = Editor(9)
+    one, two = author.type("one "), author.type("two")
+    play = Play()
+    ada, bob = play.join("ada", greets=True), play.join("bob")
+    waiting(play, bob, two)
+    play.stored(1)
+
+    healed = play.turn(update(ada, one))
+    stored = play.stored(2)
+
+    assert bodies(sent(healed, ada), wire.UPDATE) == []
+    assert read(*bodies(sent(stored, ada), wire.UPDATE)) == "one two"
+    assert read(*bodies(sent(healed, bob), wire.UPDATE)) == "one two"
+
+
 def test_a_step_2_is_shown_to_y_websocket_peers_after_its_commit_only() -> None:
     """Others see it at once; it may hold what one of them wrote and was never told to be stored."""
     author = Editor(9)
