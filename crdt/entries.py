@@ -52,6 +52,11 @@ def entry_of(raw: object) -> Entry | None:
     """An entry of the map in its own types; None for what is no record."""
     if not isinstance(raw, dict):
         return None
+    if len(raw) == 2:
+        value, at = raw.get("value"), raw.get("at")
+        # What adapters mostly keep: a text at a time. A third of the general way's price.
+        if type(value) is str and type(at) is float and at.is_integer() and 0 <= at <= AT_MAX:
+            return {"value": value, "at": int(at)}
     entry: Entry = restored(raw)
     at = entry.get("at")
     if entry.keys() == {"value"}:

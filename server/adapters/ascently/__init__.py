@@ -8,7 +8,8 @@ An account's dataset is one document of kind `ascently` in a scope of its own, o
     held                                 id -> an attempt whose session is still being climbed
     meta                                 "dataset" -> JSON of what else the last upload said
 
-`at` is in microseconds. The later `updatedAt` wins, a deletion wins over what is not later than it.
+`at` is in microseconds. The later `updatedAt` wins, a deletion wins over what is not later than it;
+who sent what lost is answered with what won.
 When the server received what is told by the feed of records, so no item is ever changed here.
 Images lie in the blob store. Callers show a personal token scoped `ascently`; errors are worded
 `{"error": "<sentence>"}`.

@@ -87,10 +87,10 @@ class Datasets:
             raise BodyTooLarge(self.settings.ascently_dataset_bytes_max)
         document, now = dataset.document, instants.compose(now_ms())
         write = partial(mapping.write_delta, items=items, now=now)
-        await change(self._documents, document, write, account)
+        newer = await change(self._documents, document, write, account)
         await self._feed.settle(document.scope)
         issued = await self.store.issue(dataset, now_ms(), cursor // 1_000_000)
-        received = await self._received(dataset, issued.since)
+        received = newer + await self._received(dataset, issued.since)
         read = partial(mapping.read_changed, cursor=cursor, received=received)
         return instants.compose(issued.at), await look(self._documents, document, read)
 

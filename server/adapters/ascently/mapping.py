@@ -7,7 +7,7 @@ the same again stores nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -33,26 +33,30 @@ KINDS: Final = {collection: kind for kind, collection in TYPES.items()}
 
 Texts = dict[str, list[str]]
 """The JSON of items by collection."""
-
-
-class Verdict(NamedTuple):
-    """What shall stand under one id of one list: an item, a tombstone, or neither."""
-
-    item: Item | None
-    tombstone: Item | None
+Place = tuple[str, str]
+"""A collection and a key in it."""
 
 
 # --- writing ---------------------------------------------------------------------------------
 
 
-def write_delta(doc: Any, items: Iterable[Item], now: str) -> None:  # noqa: ANN401
-    """Merge what one device changed: whatever is newest stands, in whatever order it came."""
-    incoming = _without_active(doc, best(items))
+def write_delta(doc: Any, items: Iterable[Item], now: str) -> list[Place]:  # noqa: ANN401
+    """Merge what one device changed: whatever is newest stands, in whatever order it came.
+
+    Answers where something newer stands than was sent: a device whose clock is slow has written
+    over that and would else never hear that it lost.
+    """
+    newer: list[Place] = []
     changed = False
-    for item in incoming.values():
-        changed |= _merge(doc, item)
+    for item in _without_active(doc, best(items)).values():
+        winner = _winner(doc, item)
+        if winner is None:
+            changed |= _write(doc, item)
+        elif winner.text != item.text:
+            newer.append((winner.collection, winner.key))
     if changed or Collection.of(doc, META).find(DATASET) is None:
         _put_meta(doc, _said(doc) | {"exportedAt": now})
+    return newer
 
 
 def write_dataset(doc: Any, items: Iterable[Item], said: Mapping[str, Any], now: str) -> None:  # noqa: ANN401
@@ -115,28 +119,29 @@ def _without_active(
     return taken
 
 
-def _merge(doc: Any, item: Item) -> bool:  # noqa: ANN401
-    """One item or tombstone against what stands there; whether that changed anything."""
-    if item.collection != TOMBSTONES:
+def _winner(doc: Any, item: Item) -> Item | None:  # noqa: ANN401
+    """What stands against an item or a tombstone and is not to be replaced by it."""
+    same = _find(doc, item.collection, item.key)
+    if item.collection == TOMBSTONES:
+        others = [_find(doc, name, item.id) for name in lists_of(item)]
+        stronger = [other for other in others if other is not None and other.at > item.at]
+    else:
         stones = [_find(doc, TOMBSTONES, key) for key in _stone_keys(item)]
-        if any(stone is not None and stone.at >= item.at for stone in stones):
-            return False
-        if not item.is_newer(_find(doc, item.collection, item.key)):
-            return False
-        for stone in stones:
-            if stone is not None:
-                Collection.of(doc, TOMBSTONES).forget(stone.key)
-        return _put(Collection.of(doc, item.collection), item)
-    lists = lists_of(item)
-    for name in lists:
-        other = _find(doc, name, item.id)
-        if other is not None and other.at > item.at:
-            return False
-    if not item.is_newer(_find(doc, TOMBSTONES, item.key)):
-        return False
-    for name in lists:
-        Collection.of(doc, name).forget(item.id)
-    return _put(Collection.of(doc, TOMBSTONES), item)
+        stronger = [stone for stone in stones if stone is not None and stone.at >= item.at]
+    if stronger:
+        return stronger[0]
+    return None if item.is_newer(same) else same
+
+
+def _write(doc: Any, item: Item) -> bool:  # noqa: ANN401
+    """Put what won into its place, and take away what it won over."""
+    if item.collection == TOMBSTONES:
+        for name in lists_of(item):
+            Collection.of(doc, name).forget(item.id)
+    else:
+        for key in _stone_keys(item):
+            Collection.of(doc, TOMBSTONES).forget(key)
+    return _put(Collection.of(doc, item.collection), item)
 
 
 def lists_of(stone: Item) -> list[str]:
@@ -172,7 +177,7 @@ def read_dataset(doc: Any) -> bytes | None:  # noqa: ANN401
     return f"{{{','.join(parts)}}}".encode()
 
 
-def read_changed(doc: Any, cursor: int, received: Iterable[tuple[str, str]]) -> Texts:  # noqa: ANN401
+def read_changed(doc: Any, cursor: int, received: Iterable[Place]) -> Texts:  # noqa: ANN401
     """What is later than the cursor (nanoseconds), and what came here after it."""
     places = dict.fromkeys(received)
     stamp = min(max(cursor // 1000, 0), AT_MAX)

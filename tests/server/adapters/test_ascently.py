@@ -83,7 +83,7 @@ def merged(doc: Any, **lists: list[dict[str, Any]]) -> None:
 
 def whole(doc: Any) -> dict[str, Any]:
     """The dataset, its lists in the order of ids."""
-    said: dict[str, Any] = json.loads(mapping.read_dataset(doc))
+    said: dict[str, Any] = json.loads(mapping.read_dataset(doc) or b"{}")
     for value in said.values():
         if isinstance(value, list):
             value.sort(key=lambda each: json.dumps(each, sort_keys=True))
@@ -124,7 +124,7 @@ def test_the_order_of_deltas_does_not_matter(
 
 def _lists(doc: Any) -> tuple[Any, Any]:
     said = whole(doc)
-    return said["gyms"], said["deletedItems"]
+    return said.get("gyms", []), said.get("deletedItems", [])
 
 
 def test_the_same_again_stores_nothing() -> None:

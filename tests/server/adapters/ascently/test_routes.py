@@ -298,6 +298,21 @@ async def test_the_later_instant_wins_however_it_is_written(
     assert (await phone.whole())["gyms"] == [new]
 
 
+async def test_who_sent_what_lost_is_told_what_won(phone: Phone) -> None:
+    """A slow clock: its owner would else never hear that another version stands."""
+    await phone.delta(gyms=[item("a", 5)], deletedItems=[gone("b", 5), gone("d", 5)])
+    cursor = (await phone.delta(gyms=[item("c", 5)]))["serverTime"]
+    answer = await phone.delta(
+        cursor,
+        gyms=[item("a", 1, old=True), item("b", 1), item("c", 5)],
+        deletedItems=[gone("c", 1), gone("d", 1)],
+    )
+
+    assert sorted(each["id"] for each in answer["gyms"]) == ["a", "c"]
+    assert answer["gyms"][0] == item(answer["gyms"][0]["id"], 5)
+    assert sorted(each["id"] for each in answer["deletedItems"]) == ["b", "d"]
+
+
 async def test_of_equal_times_the_same_wins_in_any_order(phone: Phone) -> None:
     """So that arrival does not matter."""
     versions = [item("a", title=title) for title in "xyz"]
