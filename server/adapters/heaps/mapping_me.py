@@ -48,8 +48,6 @@ def limits(settings: Settings) -> schema.Limits:
     return schema.Limits(
         document_bytes_max=settings.document_bytes_max,
         update_bytes_max=settings.update_bytes_max,
-        file_bytes_max=settings.file_bytes_max,
-        account_file_bytes_max=settings.account_bytes_max,
         uploads_max=settings.uploads_per_account_max,
         push_blocks_max=settings.push_blocks_max,
         push_bytes_max=settings.push_bytes_max,
@@ -68,7 +66,7 @@ def entitlements(usage: Usage, bounds: schema.Limits) -> list[schema.Entitlement
         ("workspaces", usage.workspaces, bounds.workspaces_max),
         ("documents", usage.documents, None),
         ("document_bytes", usage.log_bytes + usage.snapshot_bytes, None),
-        ("file_bytes", usage.file_bytes + usage.reserved_bytes, bounds.account_file_bytes_max),
+        ("file_bytes", usage.file_bytes + usage.reserved_bytes, bounds.files_bytes_max),
         ("devices", usage.devices, bounds.keys_max),
         ("sessions", usage.sessions, bounds.sessions_max),
         ("access_tokens", usage.access_tokens, bounds.access_tokens_max),

@@ -42,9 +42,6 @@ class Limits(msgspec.Struct, kw_only=True):
 
     document_bytes_max: int
     update_bytes_max: int
-    file_bytes_max: int
-    account_file_bytes_max: int
-    """Of all files of the account's workspaces, uploads under way included."""
     uploads_max: int
     push_blocks_max: int
     push_bytes_max: int

@@ -69,7 +69,7 @@ async def test_an_uploaded_file_counts(ada: Guest) -> None:
     assert (body["usage"]["files"], body["usage"]["file_bytes"]) == (1, len(data))
     assert body["usage"]["total_bytes"] == body["usage"]["bytes"] + len(data)
     assert entitled["used"] == len(data)
-    assert entitled["limit"] == body["limits"]["account_file_bytes_max"]
+    assert entitled["limit"] == body["limits"]["files_bytes_max"]
 
 
 async def test_a_personal_token_asks_who_its_account_is(ada: Guest) -> None:
