@@ -78,7 +78,7 @@ class Folder:
         self.path, self.url, self.key, self.name = path, url, key, name
         path.mkdir()
 
-    def sync(self) -> list[str]:
+    def sync(self, *, dies_before_writing: bool = False) -> list[str]:
         """One round, as the program does it; what it complained of. Raises Unreachable."""
         shelf = Shelf(self.path)
         try:
@@ -89,6 +89,11 @@ class Folder:
                 about = About(url=self.url, workspace=workspace, root=root)
                 shelf.keep_about(about)
             device = Device(shelf, about, server, lambda things, *_: iter(things))
+            if dies_before_writing:
+                device.look()
+                device.push()
+                device.pull()
+                return []
             return device.round().problems
         finally:
             shelf.close()

@@ -189,6 +189,31 @@ async def test_deleting_restoring_and_renaming_files_reach_the_other_folder(
     assert len(list((mine.path / ".plait" / "notes").glob("*.json"))) == 2
 
 
+async def test_an_edit_of_a_file_that_is_behind_takes_nothing_away(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    """What others wrote was on the shelf and not in the file when its owner saved it."""
+    key = SigningKey.generate()
+    mine, other = (Folder(tmp_path / n, server.url, key, n) for n in ("mine", "other"))
+    (mine.path / "Plan.md").write_text("one two three\n\nlast\n")
+    await asyncio.to_thread(mine.sync)
+    await asyncio.to_thread(other.sync)
+    (other.path / "Plan.md").write_text("one two three four\n\nmore\n\nlast\n")
+    await asyncio.to_thread(other.sync)
+    await asyncio.to_thread(mine.sync, dies_before_writing=True)
+    assert mine.notes()["Plan.md"] == "one two three\n\nlast"
+
+    (mine.path / "Plan.md").write_text("zero one two three\n\nlast of all\n")
+    await asyncio.to_thread(mine.sync)
+    await asyncio.to_thread(other.sync)
+
+    assert (
+        mine.notes()
+        == other.notes()
+        == {"Plan.md": "zero one two three four\n\nmore\n\nlast of all"}
+    )
+
+
 async def test_two_new_files_of_one_name_are_two_notes(server: LiveServer, tmp_path: Path) -> None:
     """Neither is lost, and the number behind the name is no part of the title."""
     key = SigningKey.generate()
