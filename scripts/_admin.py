@@ -1,4 +1,4 @@
-"""scripts/admin: accounts, their personal access tokens and scan roots, for the operator.
+"""scripts/admin: accounts, their personal access tokens, scan roots, backups; for the operator.
 
 Works on the database of the settings, whether the server runs or not; a running server takes a
 change in within two seconds.
@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from auth.errors import BadCredential
 from auth.personal import PREFIXES, read_scopes
+from scripts._ascently import Backup, move
 from server.errors import BadBody
 from server.personal import make_token
 from server.scanning.rooted import check_root
@@ -53,6 +54,9 @@ async def _run(options: argparse.Namespace) -> None:
             await _tokens(pool, options)
         elif options.what == "root":
             await _root(pool, options)
+        elif options.what == "ascently":
+            folder, data = Path(options.folder), Path(options.data)
+            await move(Backup(pool, options.dsn, options.account, folder, data), options.how)
         elif not await _change(Accounts(pool), options.what, options.account):
             sys.exit(f"scripts/admin: {options.account} is no account for which that can be done")
 
@@ -151,7 +155,7 @@ def _line(account: Account, *, as_json: bool) -> str:
 async def _database(options: argparse.Namespace) -> AsyncIterator[Pool]:
     """The database: a given one, a running server's, or one started for this."""
     if options.database_url:
-        async with _opened(options.database_url) as pool:
+        async with _opened(options.database_url, options) as pool:
             yield pool
         return
     data = Path(options.data)
@@ -162,11 +166,11 @@ async def _database(options: argparse.Namespace) -> AsyncIterator[Pool]:
         await embedded.start()
     except StorageError:
         # A server runs on it: its database is reached the way it reaches it.
-        async with _opened(_dsn_of_running(data)) as pool:
+        async with _opened(_dsn_of_running(data), options) as pool:
             yield pool
         return
     try:
-        async with _opened(embedded.dsn) as pool:
+        async with _opened(embedded.dsn, options) as pool:
             yield pool
     finally:
         await embedded.stop()
@@ -180,7 +184,8 @@ def _dsn_of_running(data: Path) -> str:
 
 
 @asynccontextmanager
-async def _opened(dsn: str) -> AsyncIterator[Pool]:
+async def _opened(dsn: str, options: argparse.Namespace) -> AsyncIterator[Pool]:
+    options.dsn = dsn
     pool = await open_pool(dsn, connections_max=1)
     try:
         await migrate(pool)
@@ -221,7 +226,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--none", action="store_true", help="nowhere any more")
     _token_words(words.add_parser("token", help="personal access tokens of an account"))
+    _backup_words(words.add_parser("ascently", help="a climber's dataset as a folder"))
     return parser
+
+
+def _backup_words(parser: argparse.ArgumentParser) -> None:
+    hows = parser.add_subparsers(dest="how", required=True)
+    for word, does in (
+        ("export", "write ascently.json and images into a folder: a backup"),
+        ("import", "put ascently.json in the place of what is there, and add images"),
+    ):
+        how = hows.add_parser(word, help=does)
+        how.add_argument("account", help="whose it is")
+        how.add_argument("folder", help="where")
 
 
 def _token_words(parser: argparse.ArgumentParser) -> None:

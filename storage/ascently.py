@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import msgspec
 
-from storage.documents import DocumentRecord
+from storage.documents import DocumentRecord, Documents
 from storage.errors import reaching
 from storage.pool import Pool, transaction
 
 KIND = "ascently"
 """Of scopes and documents."""
+
+_NAME = "dataset"
+"""Of the document in its scope."""
 
 MOMENTS_MAX = 10_000
 """Moments kept of one dataset. To an older cursor everything counts as received after it."""
@@ -96,20 +97,17 @@ class Ascently:
         record = DocumentRecord(**{name: row[f"d_{name}"] for name in _DOCUMENT})
         return Dataset(account=account, document=record, first_at=row["first_at"], size=row["size"])
 
-    async def create_scope(self, scope: str, account: str) -> None:
-        """A scope for an account's dataset, which is its alone."""
+    async def make(self, account: str, scope: str, now_ms: int) -> Dataset:
+        """Give an account its dataset, in a scope of that id; however many ask, it has one."""
+        documents = Documents(self._pool)
         with reaching():
             await self._pool.execute(_SCOPE, scope, account)
-
-    async def insert(self, account: str, document: UUID, now_ms: int) -> bool:
-        """Give an account its dataset; False where it has one."""
-        with reaching():
-            return bool(await self._pool.fetchval(_INSERT, account, document, now_ms))
-
-    async def end_scope(self, scope: str) -> None:
-        """A scope that no dataset came to live in."""
-        with reaching():
-            await self._pool.execute(_END_SCOPE, scope)
+            document = await documents.create(scope, _NAME, account, KIND)
+            if not await self._pool.fetchval(_INSERT, account, document.id, now_ms):
+                await self._pool.execute(_END_SCOPE, scope)
+        found = await self.find(account)
+        assert found is not None
+        return found
 
     async def issue(self, dataset: Dataset, now_ms: int, cursor_ms: int | None = None) -> Issued:
         """The next serverTime. Everything that has its stamp by now was received by then.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from storage.ascently import KIND, MOMENTS_MAX, Ascently, Dataset
-from storage.documents import Documents
+from storage.ascently import MOMENTS_MAX, Ascently, Dataset
 from storage.pool import Pool
 from tests.storage.people import join
 
@@ -14,13 +13,10 @@ async def dataset(pool: Pool, first_at: int = 1000) -> Dataset:
     """Somebody's dataset."""
     store = Ascently(pool)
     account = (await join(pool))[0].id
-    await store.create_scope(f"scope of {account}", account)
-    document = await Documents(pool).create(f"scope of {account}", "dataset", account, KIND)
-    assert await store.insert(account, document.id, first_at)
-    assert not await store.insert(account, document.id, first_at)
-    found = await store.find(account)
-    assert found is not None
-    return found
+    made = await store.make(account, f"scope of {account}", first_at)
+    assert await store.make(account, f"another scope of {account}", first_at + 1) == made
+    assert await store.find(account) == made
+    return made
 
 
 async def stamp(pool: Pool, made: Dataset, last: int) -> None:

@@ -27,7 +27,6 @@ from storage.pool import Pool
 
 _PAGE = 10_000
 """Records of the feed that are asked for at a time."""
-_NAME = "dataset"
 
 
 def now_ms() -> int:
@@ -113,13 +112,7 @@ class Datasets:
         if found is not None:
             return found
         scope = make_ulid(now_ms(), os.urandom(RANDOM_BYTES))
-        await self.store.create_scope(scope, account)
-        document = await self._documents.store.create(scope, _NAME, account, KIND)
-        if not await self.store.insert(account, document.id, now_ms()):
-            await self.store.end_scope(scope)
-        found = await self.store.find(account)
-        assert found is not None
-        return found
+        return await self.store.make(account, scope, now_ms())
 
 
 DATASETS = web.AppKey("ascently datasets", Datasets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterable
 from typing import Final
 
 from aiohttp import web
@@ -9,7 +10,9 @@ from aiohttp import web
 from server.adapters.ascently.datasets import DATASETS
 from server.errors import ApiError, BadBody, BodyTooLarge, NotFound
 from server.files import FILES
-from storage.blobs import Blob, Use
+from server.settings import Settings
+from storage.ascently import Ascently
+from storage.blobs import Blob, Blobs, Use
 
 _NAME_BYTES_MAX: Final = 255
 _USE: Final = "ascently-image"
@@ -58,23 +61,40 @@ def type_of(name: str, beginning: bytes) -> str:
 
 async def store(request: web.Request, account: str, name: str) -> None:
     """Keep the body under a name, in the place of what was there."""
-    datasets, blobs = request.app[DATASETS], request.app[FILES].blobs
+    datasets = request.app[DATASETS]
     settings = datasets.settings
-    most = settings.ascently_image_bytes_max
-    if (request.content_length or 0) > most:
-        raise BodyTooLarge(most)
+    if (request.content_length or 0) > settings.ascently_image_bytes_max:
+        raise BodyTooLarge(settings.ascently_image_bytes_max)
     if await datasets.store.count_images(account) >= settings.ascently_images_max:
         raise ApiError(413, "too_many", f"more than {settings.ascently_images_max} images")
-    blob = await blobs.receive(request.content.iter_any(), bytes_max=most)
+    await keep(
+        request.app[FILES].blobs,
+        datasets.store,
+        settings,
+        account=account,
+        name=name,
+        parts=request.content.iter_any(),
+    )
+
+
+async def keep(
+    blobs: Blobs,
+    images: Ascently,
+    settings: Settings,
+    *,
+    account: str,
+    name: str,
+    parts: AsyncIterable[bytes],
+) -> None:
+    """Keep bytes under a name. Raises BadBody where there are none, TooLarge and QuotaExceeded."""
+    blob = await blobs.receive(parts, bytes_max=settings.ascently_image_bytes_max)
     if not blob.size:
         raise BadBody("it is empty")
-    holder = f"{account}/{name}"
-    await blobs.use(
-        blob.digest, Use(kind=_USE, holder=holder, account=account), settings.account_bytes_max
-    )
-    old = await datasets.store.put_image(account, name, blob.digest, blob.size)
+    by = Use(kind=_USE, holder=f"{account}/{name}", account=account)
+    await blobs.use(blob.digest, by, settings.account_bytes_max)
+    old = await images.put_image(account, name, blob.digest, blob.size)
     if old is not None and old != blob.digest:
-        await blobs.release(_USE, holder, old)
+        await blobs.release(_USE, by.holder, old)
 
 
 async def load(request: web.Request, account: str, name: str) -> web.Response:

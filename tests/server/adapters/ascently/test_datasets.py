@@ -209,7 +209,7 @@ async def test_phones_and_server_agree(ada: Guest) -> None:
             run_state_machine_as_test,
             machine,
             settings=settings(
-                max_examples=400 if FULL else 12,
+                max_examples=200 if FULL else 12,
                 stateful_step_count=40 if FULL else 20,
                 deadline=None,
                 database=None,
