@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from server.files import open_store
 from server.media.gallery import Gallery
 from server.media.work import Refused
 from server.settings import Settings
 from storage.blobs import Blob, Blobs, LocalStore, Use
 from storage.pool import Pool
 from tests.server.media import making
+from tests.weed import Weed
 
 
 async def once(data: bytes) -> AsyncIterator[bytes]:
@@ -127,3 +130,25 @@ async def test_what_is_made_again_is_made_again(gallery: Gallery) -> None:
     await gallery.facts(source)
 
     assert (gallery.made, gallery.workshop.jobs) == (2, 4)
+
+
+async def test_files_of_an_object_store_are_fetched_to_be_decoded(
+    pool: Pool, tmp_path: Path, s3: Weed
+) -> None:
+    """Whole, into a file without a name; one over the bound is refused unread."""
+    settings = Settings(media_processes=1, media_source_bytes_max=100_000, data=tmp_path)
+    store = open_store(replace(settings, **s3.settings))  # type: ignore[arg-type]
+    opened = Gallery(settings, pool, Blobs(pool, store, grace_s=0))
+    try:
+        source = await stored(opened, making.encoded(".png"))
+        picture = await opened.picture(source, "still", "small")
+        data = await opened.blobs.whole(picture.digest, 1 << 20)
+        large = await stored(opened, making.encoded(".png", 1200, 900, compression=0))
+        with pytest.raises(Refused) as refused:
+            await opened.picture(large, "still", "small")
+    finally:
+        await opened.close()
+        await store.close()
+
+    assert making.pixels_of(data).width == 256
+    assert refused.value.code == "media_too_large"
