@@ -136,6 +136,9 @@ class YConnection(Connection):
     def _several(self, payload: bytes, error: WireError) -> None:
         """A frame with several messages is legal for newer clients; anything else is an error."""
         realtime = self.realtime
+        if _greets_hocuspocus(payload):  # First: a short name's length is a message number here.
+            self.close(MALFORMED, HOCUSPOCUS_HERE)
+            return
         if error.reason == "trailing":
             try:
                 self._rest.extend(wire.decode_y_all(payload, realtime.bounds))
@@ -144,9 +147,6 @@ class YConnection(Connection):
             else:
                 self._take_rest()
                 return
-        if _greets_hocuspocus(payload):
-            self.close(MALFORMED, HOCUSPOCUS_HERE)
-            return
         realtime.metrics.refuse(error.reason)
         self.close(MALFORMED, f"malformed frame: {error.reason}")
 

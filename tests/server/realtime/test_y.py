@@ -351,3 +351,15 @@ async def test_the_right_to_write_is_that_of_the_document_token(ada: Guest) -> N
     await client.write("x")
 
     await client.until(lambda: client.payloads(wire.AUTH_DENIED) == [b"read-only"])
+
+
+@pytest.mark.parametrize("document", ["a", "ab", "doc", "notes", "n" * 102])
+async def test_a_hocuspocus_provider_on_this_path_is_told_where_to_go(
+    ada: Guest, document: str
+) -> None:
+    """The length of a short name is the number of a message here; it is no such message."""
+    client = await ada.y(name_of())
+
+    await client.send(wire.address_prefix(document) + wire.auth_token(ada.token, "4.8.0"))
+
+    assert await client.closed() == MALFORMED
