@@ -57,6 +57,8 @@ def limits(settings: Settings) -> schema.Limits:
         keys_max=settings.keys_per_account_max,
         sessions_max=settings.logins_per_account_max,
         access_tokens_max=settings.access_tokens_per_account_max,
+        file_bytes_max=settings.file_bytes_max,
+        files_bytes_max=settings.account_bytes_max,
     )
 
 

@@ -51,6 +51,10 @@ class Limits(msgspec.Struct, kw_only=True):
     keys_max: int
     sessions_max: int
     access_tokens_max: int
+    file_bytes_max: int
+    """Of one file."""
+    files_bytes_max: int
+    """Of all files in the account's own workspaces."""
 
 
 class Entitlement(msgspec.Struct, kw_only=True):
