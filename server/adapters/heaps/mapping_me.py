@@ -68,7 +68,7 @@ def entitlements(usage: Usage, bounds: schema.Limits) -> list[schema.Entitlement
         ("workspaces", usage.workspaces, bounds.workspaces_max),
         ("documents", usage.documents, None),
         ("document_bytes", usage.log_bytes + usage.snapshot_bytes, None),
-        ("file_bytes", usage.file_bytes + usage.reserved_bytes, bounds.account_file_bytes_max),
+        ("file_bytes", usage.file_bytes + usage.reserved_bytes, bounds.files_bytes_max),
         ("devices", usage.devices, bounds.keys_max),
         ("sessions", usage.sessions, bounds.sessions_max),
         ("access_tokens", usage.access_tokens, bounds.access_tokens_max),
