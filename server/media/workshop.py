@@ -144,7 +144,7 @@ class Helper:
         words = (str(theirs.fileno()), str(memory_bytes), str(limits.output_bytes_max))
         try:
             self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-                [sys.executable, "-P", "-m", "server.media.child", *words],
+                [*_SMALL_STACK, sys.executable, "-P", "-m", "server.media.child", *words],
                 cwd=_HOME,
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
@@ -204,6 +204,11 @@ class Helper:
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
+
+
+_SMALL_STACK = ("/bin/sh", "-c", 'ulimit -S -s 8192; exec "$@"', "helper")
+"""Threads of libraries get the stack limit for a stack. The server raises its own to a gigabyte:
+two such threads would take all the memory that a helper may have."""
 
 
 def _environment() -> dict[str, str]:

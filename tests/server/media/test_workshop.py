@@ -54,6 +54,23 @@ async def test_a_helper_that_takes_too_long_is_killed() -> None:
     assert (refused.value.code, workshop.deaths) == ("media_too_large", 1)
 
 
+async def test_helpers_have_small_stacks_whatever_the_server_has() -> None:
+    """Libraries give each of their threads the whole limit: it must not eat a helper's memory."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    gigabyte = 1 << 30
+    if hard != resource.RLIM_INFINITY:
+        gigabyte = min(gigabyte, hard)
+    resource.setrlimit(resource.RLIMIT_STACK, (gigabyte, hard))
+    workshop = shop()
+    try:
+        assert await still(workshop, making.encoded(".jpg")) == 64
+        (helper,) = workshop.pids()
+        assert resource.prlimit(helper, resource.RLIMIT_STACK)[0] == 8 << 20
+    finally:
+        workshop.close()
+        resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
+
+
 async def test_a_helper_without_memory_dies_alone() -> None:
     """Decoding more than fits ends the helper, not the server, nor the next file."""
     workshop = shop(memory_bytes=640 << 20, limits={"pixels_max": 10**9})
