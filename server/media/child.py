@@ -31,6 +31,7 @@ _STACK_BYTES = 8 << 20
 
 def main(descriptor: int, memory_bytes: int, written_bytes: int) -> None:
     """Serve until the other end closes."""
+    sealing.die_with_parent()
     sealing.limit(memory_bytes=memory_bytes, written_bytes=written_bytes)
     line = socket.socket(fileno=descriptor)
     for part in (pictures, heic, films, papers):

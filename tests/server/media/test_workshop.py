@@ -6,8 +6,10 @@ import asyncio
 import os
 import resource
 import signal
+import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -136,3 +138,40 @@ async def test_helpers_start_where_the_server_has_a_large_stack() -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
         workshop.close()
+
+
+_LEAVING = """
+import asyncio, os, signal, sys
+from tests.server.media.test_workshop import shop, still
+from tests.server.media import making
+async def main():
+    workshop = shop()
+    await still(workshop, making.encoded(".jpg"))
+    print(workshop.pids()[0], flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+
+
+async def test_no_helper_outlives_a_killed_server() -> None:
+    """Not even one that has nothing to read from."""
+    home = str(Path(__file__).parents[3])
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-c",
+        _LEAVING,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": home},
+    )
+    said, _ = await process.communicate()
+    pid = int(said)
+
+    await becomes(lambda: not Path(f"/proc/{pid}").exists() or "Z" in _state(pid))
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"

@@ -173,7 +173,9 @@ async def upload(request: web.Request) -> web.Response:
         height=made.height,
         author=account,
     )
-    await gallery.kept.put(picture, block.record.owner or account, gallery.quota)
+    owner = await request.app[CATALOGUE].workspaces.owner(block.record.scope)
+    payer = account if owner is None or owner[0] is None else owner[0]
+    await gallery.kept.put(picture, payer, gallery.quota)
     return reply(_stored(block.record.name, picture))
 
 
