@@ -34,7 +34,8 @@ WHERE s.id = $2 AND s.deleted_at IS NULL
 """
 _WORKSPACES = """
 SELECT s.id, s.title, m.role, s.owner, s.created_at FROM members m JOIN scopes s ON s.id = m.scope
-WHERE m.account = $1 AND s.deleted_at IS NULL ORDER BY s.created_at, s.id LIMIT $2
+WHERE m.account = $1 AND s.kind = 'workspace' AND s.deleted_at IS NULL
+ORDER BY s.created_at, s.id LIMIT $2
 """
 _SET = """
 INSERT INTO members (scope, account, role) VALUES ($1, $2, $3)

@@ -135,7 +135,9 @@ WHERE s.id = $1 AND s.index_block IS NULL AND d.scope = s.id AND d.deleted_at IS
   AND (d.global_id = $3 OR ($3::text IS NULL AND d.name = $2))
 RETURNING d.name
 """
-_OF = "SELECT owner, deleted_at IS NOT NULL AS deleted FROM scopes WHERE id = $1"
+_OF = """
+SELECT owner, deleted_at IS NOT NULL AS deleted FROM scopes WHERE id = $1 AND kind = 'workspace'
+"""
 _IS_DEFAULT = "SELECT EXISTS (SELECT FROM accounts WHERE default_workspace = $1)"
 _RESTORABLE = """
 SELECT true FROM scopes WHERE id = $1 AND kind = 'workspace' AND deleted_at > $2

@@ -360,6 +360,18 @@ async def test_two_devices_of_one_climber_share_the_dataset(ada: Guest, phone: P
     assert [each["id"] for each in answer["gyms"]] == ["a"]
 
 
+async def test_a_dataset_is_no_workspace(inside: Inside, ada: Guest, phone: Phone) -> None:
+    """It is in no list of them, and nothing can be done to it as to one."""
+    await phone.upload()
+    found = await inside.pool.fetch("SELECT id, kind FROM scopes WHERE owner = $1", ada.account)
+    (scope,) = [row["id"] for row in found if row["kind"] == "ascently"]
+    _, me, _ = await ada.post("/api/me")
+    status, _, _ = await ada.post("/api/heap/delete", json={"heap_id": scope})
+
+    assert scope not in json.dumps(me)
+    assert status in {403, 404}
+
+
 async def test_bounds_are_413_and_change_nothing(serve: Any) -> None:
     """Of one body, and of a dataset; deletions always fit."""
     server = await serve(ascently_body_bytes_max=20_000, ascently_dataset_bytes_max=30_000)
