@@ -9,7 +9,6 @@ everything, seals itself, and says so in its first answer, before it is shown an
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import struct
 import sys
@@ -26,7 +25,6 @@ from server.media.work import Answer, Job, Refused
 _REQUEST = struct.Struct("<I")
 _ANSWER = struct.Struct("<II")
 _REQUEST_BYTES_MAX = 64 * 1024
-_STACK_BYTES = 8 << 20
 
 
 def main(descriptor: int, memory_bytes: int, written_bytes: int) -> None:
@@ -123,20 +121,5 @@ def _send(line: socket.socket, answer: Answer, data: bytes) -> None:
     line.sendall(_ANSWER.pack(len(head), len(data)) + head + data)
 
 
-def stack_fits() -> bool:
-    """Whether a thread's stack fits into the memory of a helper; False: once it is started anew.
-
-    The server runs with a stack of a gibibyte, and glibc reads at a program's start how large the
-    stacks of its threads are to be: each thread of libvips would want one.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    if 0 <= soft <= _STACK_BYTES:
-        return True
-    resource.setrlimit(resource.RLIMIT_STACK, (_STACK_BYTES, hard))
-    return False
-
-
 if __name__ == "__main__":
-    if not stack_fits():
-        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 (this very program)
     main(*(int(word) for word in sys.argv[1:4]))

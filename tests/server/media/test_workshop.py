@@ -128,18 +128,6 @@ async def test_no_helper_outlives_the_workshop() -> None:
         os.kill(pids[0], 0)
 
 
-async def test_helpers_start_where_the_server_has_a_large_stack() -> None:
-    """As `scripts/serve` gives it: the threads of a helper would not fit into its memory."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    resource.setrlimit(resource.RLIMIT_STACK, (1 << 30 if hard < 0 else hard, hard))
-    workshop = shop()
-    try:
-        assert await still(workshop, making.encoded(".jpg")) == 64
-    finally:
-        resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
-        workshop.close()
-
-
 _LEAVING = """
 import asyncio, os, signal, sys
 from tests.server.media.test_workshop import shop, still
