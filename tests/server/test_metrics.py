@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -89,6 +90,17 @@ async def somebody_is_refused(stage: Stage) -> None:
     session = (await stage.guest.hocuspocus()).session("a")
     await session.show("nonsense")
     await session.denied()
+
+
+async def somebody_listens(stage: Stage) -> None:
+    """A client that asks for the notices of a workspace, in which a block is then made."""
+    guest = stage.guest
+    session = await guest.open("a")
+    ask = {"type": "subscribe", "workspace_id": guest.workspace}
+    await session.send(wire.stateless(json.dumps(ask)))
+    await session.until(lambda: session.payloads(wire.STATELESS))
+    await session.write("there")
+    await session.until(lambda: len(session.payloads(wire.STATELESS)) > 1)
 
 
 async def a_log_is_broken(stage: Stage) -> None:
@@ -211,6 +223,7 @@ SCENES = [
         " commit_rows_bucket rooms sessions connections_open",
     ),
     Scene(somebody_is_refused, "refusals"),
+    Scene(somebody_listens, "notices subscriptions"),
     Scene(a_log_is_broken, "load_errors"),
     Scene(
         somebody_reads_slowly,
