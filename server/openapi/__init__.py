@@ -5,6 +5,7 @@ Both are made once, from the table of routes, when somebody first asks.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 from functools import cache
@@ -15,12 +16,12 @@ import msgspec
 from aiohttp import web
 
 from server import __version__
-from server.adapter import ANYONE, TABLE, Adapter, Routes
+from server.adapter import ANYONE, TABLE, Adapter, Mounted, Routes
 from server.cors import Cors
 from server.describe import Json, Reply, Text
 from server.hosts import HOSTS
 from server.openapi.document import Document
-from server.openapi.page import Found, page
+from server.openapi.page import Found, Page
 from server.pages import HEADERS, NAME
 
 ROUTES = Routes()
@@ -51,9 +52,10 @@ class Described:
     values: dict[str, Any]
     encoded: bytes
     etag: str
+    page: Page
 
 
-_DESCRIBED = web.AppKey("described", dict[str, Described])
+_DESCRIBED = web.AppKey("described", dict[str, asyncio.Task[Described]])
 
 
 def setup(app: web.Application) -> None:
@@ -61,17 +63,24 @@ def setup(app: web.Application) -> None:
     app[_DESCRIBED] = {}
 
 
-def describe(app: web.Application) -> Described:
-    """The description of an application, made once for each address that it goes by."""
+async def describe(app: web.Application) -> Described:
+    """The description of an application, made once for each address that it goes by.
+
+    In a thread: sources are read for it, which would stop the loop for a moment.
+    """
     url = app[HOSTS].public_url
     made = app[_DESCRIBED].get(url)
-    if made is None:
-        info = {"title": app[NAME], "version": __version__, "description": ABOUT}
-        values = Document(app[TABLE].values()).make(info, [{"url": url}])
-        encoded = msgspec.json.encode(values)
-        etag = hashlib.sha256(encoded).hexdigest()[:32]
-        made = app[_DESCRIBED][url] = Described(values, encoded, etag)
-    return made
+    if made is None or (made.done() and (made.cancelled() or made.exception() is not None)):
+        work = asyncio.to_thread(_describe, list(app[TABLE].values()), app[NAME], url)
+        made = app[_DESCRIBED][url] = asyncio.create_task(work, name="describe the API")
+    return await asyncio.shield(made)
+
+
+def _describe(mounts: list[Mounted], name: str, url: str) -> Described:
+    info = {"title": name, "version": __version__, "description": ABOUT}
+    values = Document(mounts).make(info, [{"url": url}])
+    encoded = msgspec.json.encode(values)
+    return Described(values, encoded, hashlib.sha256(encoded).hexdigest()[:32], Page(values))
 
 
 @ROUTES.get(
@@ -84,7 +93,7 @@ def describe(app: web.Application) -> Described:
 )
 async def openapi(request: web.Request) -> web.Response:
     """This document."""
-    made = describe(request.app)
+    made = await describe(request.app)
     headers = {"ETag": f'"{made.etag}"', "Cache-Control": "no-cache"}
     # What a browser shows again without asking for it anew; any of several tags may be ours.
     if made.etag in {tag.value for tag in request.if_none_match or ()}:
@@ -101,8 +110,8 @@ async def openapi(request: web.Request) -> web.Response:
 )
 async def docs(request: web.Request) -> web.Response:
     """Every route to read: parameters, examples and errors; `q` finds some of them."""
-    made = describe(request.app)
-    text = page(made.values, Found(q=request.query.get("q", "")[:200]))
+    made = await describe(request.app)
+    text = made.page.render(Found(q=request.query.get("q", "")[:200]))
     return web.Response(text=text, content_type="text/html", headers=PAGE_HEADERS)
 
 

@@ -50,11 +50,11 @@ class Operation:
         return " ".join([*texts, self.said.get("description", ""), *parameters]).casefold()
 
 
-def article(one: Operation, examples: Examples, url: str, *, is_open: bool) -> str:
+def article(one: Operation, examples: Examples, url: str) -> str:
     """Everything about one route, folded below its line."""
     old = " <em>deprecated</em>" if one.said.get("deprecated") else ""
     return (
-        f'<details class="route" id="{escape(one.id)}"{" open" if is_open else ""}>'
+        f'<details class="route" id="{escape(one.id)}">'
         f'<summary><b class="{one.method.lower()}">{one.method}</b> '
         f"<code>{breakable(one.path)}</code> <span>{_inline(one.said['summary'])}{old}</span>"
         "</summary>"

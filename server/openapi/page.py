@@ -7,7 +7,7 @@ what is looked for stands open.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html import escape
 from typing import Any
 
@@ -28,32 +28,50 @@ class Found(msgspec.Struct, kw_only=True):
     """Words to look for in methods, paths and descriptions."""
 
 
-def page(document: dict[str, Any], found: Found) -> str:
-    """The page, with those routes that have every word of the query."""
-    operations = list(_operations(document))
-    words = found.q.casefold().split()
-    shown = [one for one in operations if all(word in one.searched for word in words)]
-    is_open = bool(words) and len(shown) <= OPEN_MAX
-    examples = Examples(document["components"]["schemas"])
-    url = document["servers"][0]["url"]
-    main = ""
-    for tag in _tags(shown):
-        articles = _articles(
-            [one for one in shown if one.tag == tag],
-            lambda one: article(one, examples, url, is_open=is_open),
+class Page:
+    """The page of one document. Each route is written once, so that a request costs a joining."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = document
+        self._operations = list(_operations(document))
+        examples = Examples(document["components"]["schemas"])
+        url = document["servers"][0]["url"]
+        self._articles = {one.id: article(one, examples, url) for one in self._operations}
+        self._searched = {one.id: one.searched for one in self._operations}
+
+    def render(self, found: Found) -> str:
+        """The page, with those routes that have every word of the query."""
+        document, words = self._document, found.q.casefold().split()
+        shown = [
+            one for one in self._operations if all(word in self._searched[one.id] for word in words)
+        ]
+        is_open = bool(words) and len(shown) <= OPEN_MAX
+        main = ""
+        for tag in _tags(shown):
+            of_tag = [one for one in shown if one.tag == tag]
+            articles = self._under_headings(of_tag, is_open=is_open)
+            main += f'<section id="{_anchor(tag)}">{_heading(document, tag)}{articles}</section>'
+        return _FRAME.format(
+            title=escape(document["info"]["title"]),
+            about=prose(document["info"]["description"]),
+            version=escape(document["info"]["version"]),
+            query=escape(found.q, quote=True),
+            count=_count(len(shown), len(self._operations), found.q),
+            nav=_navigation(shown),
+            main=main or "<p>No route has all of these words.</p>",
+            ways=_ways(document),
         )
-        main += f'<section id="{_anchor(tag)}">{_heading(document, tag)}{articles}</section>'
-    title = escape(document["info"]["title"])
-    return _FRAME.format(
-        title=title,
-        about=prose(document["info"]["description"]),
-        version=escape(document["info"]["version"]),
-        query=escape(found.q, quote=True),
-        count=_count(len(shown), len(operations), found.q),
-        nav=_navigation(shown),
-        main=main or "<p>No route has all of these words.</p>",
-        ways=_ways(document),
-    )
+
+    def _under_headings(self, shown: list[Operation], *, is_open: bool) -> str:
+        """The routes of one API under their headings."""
+        made = heading = ""
+        for one in shown:
+            if one.section != heading:
+                heading = one.section
+                made += f"<h3>{escape(heading)}</h3>"
+            folded = self._articles[one.id]
+            made += folded.replace("<details ", "<details open ", 1) if is_open else folded
+        return made
 
 
 def _operations(document: dict[str, Any]) -> Iterator[Operation]:
@@ -93,17 +111,6 @@ def _anchor(tag: str) -> str:
 def _heading(document: dict[str, Any], tag: str) -> str:
     about = next(each["description"] for each in document["tags"] if each["name"] == tag)
     return f"<h2>{escape(tag)}</h2>{prose(about)}"
-
-
-def _articles(shown: list[Operation], write: Callable[[Operation], str]) -> str:
-    """The routes of one API under their headings."""
-    made = heading = ""
-    for one in shown:
-        if one.section != heading:
-            heading = one.section
-            made += f"<h3>{escape(heading)}</h3>"
-        made += write(one)
-    return made
 
 
 def _ways(document: dict[str, Any]) -> str:
