@@ -130,9 +130,9 @@ class Filling:
         step: Callable[[_Work], Awaitable[None]],
         failed: dict[str, str],
     ) -> list[_Work]:
-        """One step for all, some at a time; those for which it went well."""
+        """One step for all, some at a time; those for which it went well, in their order."""
         gate = asyncio.Semaphore(AT_ONCE_MAX)
-        well: list[_Work] = []
+        well: set[_Work] = set()
 
         async def one(work: _Work) -> None:
             async with gate:
@@ -143,10 +143,10 @@ class Filling:
                 except Forbidden:
                     return
                 else:
-                    well.append(work)
+                    well.add(work)
 
         await asyncio.gather(*map(one, works))
-        return well
+        return [work for work in works if work in well]
 
     async def _store_bytes(self, place: Place, work: _Work) -> None:
         item = work.item

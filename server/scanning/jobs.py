@@ -55,6 +55,8 @@ class Run:
     def __init__(self, job: Job, tell: Callable[[Job], None]) -> None:
         self.job = job
         self.counts: Counter[str] = Counter()
+        self.trouble = ""
+        """What went wrong with a part of it; it goes on with the rest."""
         self.is_over = False
         self._tell = tell
         self._told_at = 0.0
@@ -227,7 +229,7 @@ class Jobs:
             self._runs.pop(job.id, None)
             self._tasks.pop(job.id, None)
             self._stirred.set()
-        await self._end(run, state, error)
+        await self._end(run, state, error or run.trouble)
 
     async def _end(self, run: Run, state: str, error: str) -> None:
         for attempt in range(5):

@@ -138,6 +138,8 @@ class _Course:
             scope, [fate.file for fate in fates], [fate.forget for fate in fates if fate.forget]
         )
         failed = await self._filling.fill(self._place, [f.item for f in fates if f.item])
+        for path, reason in failed.items():
+            self._note(path, reason)
         for fate in fates:
             if fate.word == "moved" and fate.item is None:
                 await self._filling.move(self._place, fate.file, was_gone=fate.was_gone)
@@ -164,8 +166,9 @@ class _Course:
                         self._scanner.file_bytes_max,
                         lambda: self._run.is_over,
                     )
-                except Unreadable:
+                except Unreadable as error:
                     self._run.counts["failed"] += 1
+                    self._note(path, str(error))
                     return None
             self._run.counts["bytes"] += read.size
             return read
@@ -173,6 +176,10 @@ class _Course:
         found = await asyncio.gather(*map(one, paths))
         self._run.check()
         return list(found)
+
+    def _note(self, path: str, reason: str) -> None:
+        """Keep one of the reasons why files were left out, for whoever asks."""
+        self._run.trouble = f"{self._place.relative(path)}: {reason}"
 
     async def _judge(self, path: str, read: Read, same: dict[bytes, list[ScannedFile]]) -> _Fate:
         """What becomes of a file: also noted in `same`, for the next one of the chunk."""
@@ -203,9 +210,9 @@ class _Course:
         file = _file(path, read, old.block, duplicate=old.duplicate)
         if old.duplicate or old.state == DONE:
             return _Fate("unchanged", file)
-        is_back = old.state == GONE
-        item = Item(file, read, was_gone=is_back)
-        return _Fate("restored" if is_back else "added", file, item)
+        # One without room for its bytes was put into the trash as well.
+        item = Item(file, read, was_gone=True)
+        return _Fate("restored" if old.state == GONE else "added", file, item)
 
     async def _is_there(self, file: ScannedFile) -> bool:
         is_elsewhere = not file.path.startswith(f"{self._place.root.rstrip('/')}/")

@@ -69,6 +69,7 @@ class JobShown(msgspec.Struct, kw_only=True):
     counts: dict[str, int]
     """How many files were seen, added, changed, moved, duplicates, removed, failed …"""
     error: str
+    """Why it failed; of one that did not, what the last file lacked that was left out."""
     created_at: int
     started_at: int | None
     ended_at: int | None

@@ -295,6 +295,33 @@ async def test_ignored_files_have_no_block(folder: Folder) -> None:
     assert counts["ignored"] == 3
 
 
+async def test_files_without_room_are_left_out(serve: Any, tmp_path: Path) -> None:
+    """The scan says so and goes on; once there is room, the next scan takes them in."""
+    small = await serve(
+        account_bytes_max=1000,
+        file_bytes_max=900,
+        upload_chunk_bytes=900,
+        upload_chunk_bytes_max=900,
+    )
+    async with small.visitor() as guest:
+        folder = await folder_of(small, guest, tmp_path)
+        folder.write("a.txt", "a" * 800)
+        folder.write("b.txt", "b" * 800)
+        begun = await ask(guest, "/api/scan_folder", path=".", heap_id=folder.heap)
+        job = await small.app[DESK].jobs.ended(begun["scan_id"])
+        before = set(await folder.blocks())
+        folder.write("a.txt", "a")
+        for _ in range(2):
+            begun = await ask(guest, "/api/scan_folder", path=".", heap_id=folder.heap)
+            await small.app[DESK].jobs.ended(begun["scan_id"])
+        after = set(await folder.blocks())
+
+    assert job is not None
+    assert (job.state, job.counts["added"], job.counts["failed"]) == ("completed", 1, 1)
+    assert job.error.startswith("b.txt: ")
+    assert (before, after) == ({"a.txt"}, {"a.txt", "b.txt"})
+
+
 async def test_links_are_never_followed(folder: Folder, tmp_path: Path) -> None:
     """Neither to a file nor to a folder, outside or inside; pipes are not waited for."""
     secret = tmp_path / "outside"
