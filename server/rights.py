@@ -15,7 +15,7 @@ from aiohttp import web
 
 from auth.errors import Forbidden
 from auth.grants import effective_role
-from auth.principal import Kind, Principal, Role
+from auth.principal import Principal, Role
 from crdt.ids import DocumentName, is_global_id
 from server.cache import Cache
 from server.identify import Identify
@@ -56,8 +56,8 @@ class Rights:
         self._watch = watch
         self._clock = clock
         self._names = Names(documents)
-        self.judges: dict[Kind, Judge] = {}
-        """Who judges principals that have no account."""
+        self.judges: dict[str, Judge] = {}
+        """By kind of document: who judges where no membership says what somebody may do."""
         self._deletions = Deletions(grants)
         self._places: Cache[Seat, Place] = Cache(
             watch, SCOPE, self._load, lambda seat: seat.scope, entries_max
@@ -73,7 +73,7 @@ class Rights:
 
         That is: the token's end, its revocation, the account's, the membership's or the document's.
         """
-        judge = self.judges.get(principal.kind)
+        judge = self.judges.get(document.kind)
         if judge is not None:
             return await judge(principal, document)
         if not await self._identify.holds(principal):

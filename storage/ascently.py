@@ -44,12 +44,8 @@ SELECT a.account, a.first_at, h.snapshot_bytes + h.log_bytes AS size,
 FROM ascently_datasets a JOIN documents d ON d.id = a.document JOIN heads h ON h.document = d.id
 WHERE a.account = $1
 """  # noqa: S608  (the names are ours)
-_SCOPE = """
-WITH made AS (
-    INSERT INTO scopes (id, kind, owner) VALUES ($1, 'ascently', $2)
-)
-INSERT INTO members (scope, account, role) VALUES ($1, $2, 'owner')
-"""
+# Without members: a dataset is no workspace, and nobody comes to it by the routes of those.
+_SCOPE = "INSERT INTO scopes (id, kind, owner) VALUES ($1, 'ascently', $2)"
 _INSERT = """
 INSERT INTO ascently_datasets (account, document, first_at, issued_at)
 VALUES ($1, $2, $3::bigint, $3::bigint - 1) ON CONFLICT DO NOTHING RETURNING true

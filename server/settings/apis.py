@@ -53,16 +53,16 @@ class Difflog:
     difflog_relay_bytes_max: int = 64 * KIB
     """Letters of an encrypted session that waits for the command line."""
 
-    difflog_creations_per_minute: int = 30
+    difflog_creations_per_minute: int = 240
     """Profiles that one address may create or upload again in a minute."""
 
-    difflog_reads_per_minute: int = 600
+    difflog_reads_per_minute: int = 6000
     """Questions without a password that one address may ask in a minute."""
 
-    difflog_codes_per_minute: int = 30
+    difflog_codes_per_minute: int = 60
     """Share codes that one address may make or try in a minute."""
 
-    difflog_relays_per_minute: int = 120
+    difflog_relays_per_minute: int = 240
     """Calls of the command line's relay that one address may make in a minute."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from auth.errors import Forbidden
-from auth.principal import Kind, Role
+from auth.principal import Kind, Principal, Role
 from crdt.ids import RANDOM_BYTES, make_ulid
 from server.adapters.ascently import instants, mapping
 from server.adapters.ascently.items import COLLECTIONS, Item
@@ -21,8 +21,10 @@ from server.errors import BodyTooLarge, NotFound
 from server.feed import FEED, Feed
 from server.identify import IDENTIFY, Identify
 from server.looking import change, look
+from server.rights import RIGHTS
 from server.settings import Settings
 from storage.ascently import KIND, Ascently, Dataset
+from storage.documents import DocumentRecord
 from storage.pool import Pool
 
 _PAGE = 10_000
@@ -67,6 +69,11 @@ class Datasets:
         if principal.kind is not Kind.ACCESS or principal.account != account:
             raise Forbidden
         return Entry(principal, (await self._dataset(account)).document, Role.OWNER)
+
+    async def judge(self, principal: Principal, document: DocumentRecord) -> Role:
+        """What somebody who is in may do now: the owner everything, while the login holds."""
+        is_owner = principal.account == document.owner and not principal.is_expired(time.time())
+        return Role.OWNER if is_owner and await self._identify.holds(principal) else Role.NONE
 
     async def replace(self, account: str, items: Sequence[Item], said: Mapping[str, Any]) -> None:
         """Put an upload in the place of all that was there."""
@@ -125,3 +132,4 @@ def install(app: web.Application, pool: Pool) -> None:
         documents.settings, documents, app[FEED], app[IDENTIFY], pool
     )
     app[ENTRANCE].doors[KIND] = datasets.enter
+    app[RIGHTS].judges[KIND] = datasets.judge

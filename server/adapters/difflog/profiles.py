@@ -284,7 +284,7 @@ def install(app: web.Application, pool: Pool) -> None:
     ):
         app[LIMITS][name] = Limit(per_minute, time.monotonic)
     app[ENTRANCE].doors[KIND] = profiles.enter
-    app[RIGHTS].judges[Kind.PROFILE] = profiles.judge
+    app[RIGHTS].judges[KIND] = profiles.judge
 
     async def close(_: web.Application) -> None:
         profiles.hashing.close()

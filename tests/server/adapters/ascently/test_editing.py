@@ -13,7 +13,7 @@ from server.adapters.ascently import instants
 from tests.clients import HocuspocusClient
 from tests.inside import Guest
 from tests.server.adapters.ascently.conftest import ada, bob, inside, phone
-from tests.server.adapters.ascently.phone import Phone, at, gone, item
+from tests.server.adapters.ascently.phone import Phone, gone, item
 
 __all__ = ["ada", "bob", "inside", "phone"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -111,6 +111,15 @@ async def test_what_breaks_the_dataset_is_refused(
     assert (await phone.delta())["gyms"] == [item("a")]
 
 
+async def test_watching_ends_with_the_login(ada: Guest, phone: Phone) -> None:
+    """Within the seconds that every revocation takes; until then it goes on."""
+    await phone.upload(gyms=[item("a")])
+    editor = await watch(ada)
+    await ada.inside.accounts.disable(ada.account)
+
+    assert await editor.denied() == "permission-denied"
+
+
 async def test_only_the_owner_watches(ada: Guest, bob: Guest, phone: Phone) -> None:
     """Others, and tokens for phones, are denied."""
     await phone.upload()
@@ -118,4 +127,3 @@ async def test_only_the_owner_watches(ada: Guest, bob: Guest, phone: Phone) -> N
         session = (await bob.hocuspocus()).session(f"ascently/{ada.account}")
         await session.show(token)
         assert await session.denied()
-    assert at(0)

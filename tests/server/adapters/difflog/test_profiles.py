@@ -125,5 +125,5 @@ async def test_a_new_password_sends_everybody_away(ada: Client) -> None:
     again = (await ada.hocuspocus()).session(f"difflog/{ada.id}")
     await again.show(ada.hash)
 
-    assert reason == "deleted"
+    assert reason in {"deleted", "permission-denied"}  # Whoever looks first.
     assert await again.denied()
