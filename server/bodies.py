@@ -75,7 +75,7 @@ class FormReader:
         self._stream = stream(request, stuck_s)
         self._delimiter = b"\r\n--" + (match[1] or match[2]).encode("latin-1", "replace")
         # The first delimiter may stand at the very start, without the line break before it.
-        self._buffer = bytearray(b"\r\n")
+        self._buffer = b"\r\n"
         self._in_part = True
 
     async def __aiter__(self) -> AsyncIterator[Part]:
@@ -93,11 +93,11 @@ class FormReader:
         while self._in_part:
             at = self._buffer.find(self._delimiter)
             sure = at if at >= 0 else max(0, len(self._buffer) - len(self._delimiter) + 1)
-            piece = bytes(self._buffer[:sure])
-            del self._buffer[:sure]
+            piece = self._buffer[:sure]
             if at >= 0:
-                del self._buffer[: len(self._delimiter)]
+                sure += len(self._delimiter)
                 self._in_part = False
+            self._buffer = self._buffer[sure:]
             if piece:
                 yield piece
             if self._in_part:
@@ -114,8 +114,8 @@ class FormReader:
             if len(self._buffer) > HEADERS_BYTES_MAX:
                 raise BadBody("the headers of a part are too long")
             await self._more()
-        lines = bytes(self._buffer[:at]).decode("utf-8", "replace").split("\r\n")
-        del self._buffer[: at + 4]
+        lines = self._buffer[:at].decode("utf-8", "replace").split("\r\n")
+        self._buffer = self._buffer[at + 4 :]
         self._in_part = True
         if lines[0].strip(" \t"):
             raise BadBody("a boundary is followed by something else")
