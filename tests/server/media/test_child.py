@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import os
+import random
 import threading
 from pathlib import Path
 
@@ -276,6 +279,27 @@ async def test_the_bytes_say_what_a_file_is(do: Do, name: str, data: bytes, mime
     assert answer.facts is not None
 
     assert answer.facts.mime == mime
+
+
+DAMAGED_EACH = 200 if os.environ.get("PLAIT_TEST_FULL") else 4
+
+
+@pytest.mark.parametrize("name", [*IMAGES, *VIDEOS, "pdf", "svg"])
+async def test_damaged_files_cost_themselves_only(workshop: Workshop, do: Do, name: str) -> None:
+    """With bytes changed, cut out or doubled anywhere: a picture or a refusal, never a fault."""
+    chance = random.Random(f"damage {name}")
+    whole = {**IMAGES, **VIDEOS, "pdf": making.pdf(), "svg": making.svg()}[name]
+    for _ in range(DAMAGED_EACH):
+        data = bytearray(whole)
+        for _ in range(chance.randint(1, 8)):
+            at = chance.randrange(len(data))
+            end = at + chance.randint(1, 40)
+            data[at:end] = chance.choice([b"", chance.randbytes(3), data[at:end] * 2])
+        for task in ("still", "animated", "describe"):
+            with contextlib.suppress(Refused):
+                await do(task, bytes(data))
+    assert (await do("still", IMAGES["jpeg"]))[0].width == 128
+    assert workshop.deaths <= 1
 
 
 async def test_an_image_that_breaks_off_shows_what_is_there(do: Do) -> None:
