@@ -72,10 +72,17 @@ class Intake:
                 return KNOWN if document.contains(update) else "read-only"
             # What only deletes is taken by a full document too: how else should it shrink?
             if update[:1] == b"\0" or self._fits(len(update), document):
-                return None if self.trial is None else self.trial.verdict(update, document)
+                return self._tried(update, document)
             return KNOWN if document.contains(update) else "document-full"
         except UpdateError as error:
             return error.reason
+
+    def _tried(self, update: bytes, document: Document) -> str | None:
+        """What the layout of the document's kind says, if it has one."""
+        if self.trial is None:
+            return None
+        # Who comes back sends what is known: that needs no trial, whose copy is dear.
+        return KNOWN if document.contains(update) else self.trial.verdict(update, document)
 
     def verdicts(self, items: Sequence[Item], document: Document) -> list[str | None]:
         """The verdict on each of a run that is applied at once; a repeat in it is known too."""

@@ -13,6 +13,7 @@ from crdt.document import Document
 from crdt.effects import Session
 from crdt.events import CHECKED, Item
 from crdt.intake import KNOWN, Intake
+from crdt.layout import SCHEMA, Layout, Trial
 from tests.crdt.samples import V2
 
 
@@ -144,3 +145,15 @@ def test_client_ids_of_a_retired_lineage_are_refused() -> None:
     assert not intake.all_good([item(fresh)], document)
     assert intake.verdict(item(old), document) == "lineage"
     assert intake.verdict(item(fresh), document) is None
+
+
+def test_what_is_known_is_not_tried() -> None:
+    """Whoever comes back sends all he has; only news are judged by a layout."""
+    first, second = typing("ab")
+    document, intake = Document(), Intake(BOUNDS)
+    document.apply_turn([first])
+    intake.trial = Trial(Layout(("only",), lambda _change, _find: True))
+
+    assert intake.verdict(item(first, kind=wire.STEP2), document) == KNOWN
+    assert intake.verdict(item(second), document) == SCHEMA
+    assert not intake.all_good([item(first)], document)
