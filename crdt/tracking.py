@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from crdt.document import Document
-from crdt.entries import is_id, record_of
+from crdt.entries import entry_of, is_id
 from crdt.records import Collection
 
 Key = tuple[str, str]
@@ -103,10 +103,10 @@ def _listen(doc: Any, *, name: str, heard: Any) -> Any:  # noqa: ANN401  (pycrdt
 
 def state_of(raw: object) -> str:
     """What stands under an id: see `Item`."""
-    record = record_of(raw)
-    if record is None:
+    entry = entry_of(raw)
+    if entry is None:
         return "gone"
-    return "deleted" if record.is_deleted else "there"
+    return "deleted" if "deleted" in entry else "there"
 
 
 def changed_by(

@@ -66,7 +66,15 @@ def write_dataset(doc: Any, items: Iterable[Item], said: Mapping[str, Any], now:
         held.forget(key)
     wanted = best(items)
     active = {item.id for item in wanted.values() if item.is_active}
-    standing = {place: item for place, item in wanted.items() if _stands(item, wanted, active)}
+    waiting = {
+        place: item
+        for place, item in wanted.items()
+        if item.collection == "attempts" and item.session in active
+    }
+    lost = _losers(wanted) | waiting.keys()
+    standing = {
+        place: item for place, item in wanted.items() if place not in lost and not item.is_active
+    }
     for name in COLLECTIONS:
         collection = Collection.of(doc, name)
         gone = {key for key, _ in collection.all()}
@@ -76,22 +84,21 @@ def write_dataset(doc: Any, items: Iterable[Item], said: Mapping[str, Any], now:
                 _put(collection, item)
         for key in gone:
             collection.forget(key)
-    for item in wanted.values():
-        if item.collection == "attempts" and item.session in active:
-            _put(held, item)
+    for item in waiting.values():
+        _put(held, item)
     defaults = {"exportedAt": now, "version": "2.0", "formatVersion": "2.0"}
     _put_meta(doc, defaults | {key: value for key, value in said.items() if value is not None})
 
 
-def _stands(item: Item, wanted: Mapping[tuple[str, str], Item], active: set[str]) -> bool:
-    """Whether one of an upload stands beside the others."""
-    if item.is_active or (item.collection == "attempts" and item.session in active):
-        return False
-    if item.collection != TOMBSTONES:
-        stones = (wanted.get((TOMBSTONES, key)) for key in _stone_keys(item))
-        return all(stone is None or stone.at < item.at for stone in stones)
-    others = (wanted.get((name, item.id)) for name in lists_of(item))
-    return all(other is None or other.at <= item.at or other.is_active for other in others)
+def _losers(wanted: Mapping[Place, Item]) -> set[Place]:
+    """What of one upload does not stand: the older of each tombstone and what it is of."""
+    lost: set[Place] = set()
+    for place, stone in wanted.items():
+        for name in lists_of(stone) if stone.collection == TOMBSTONES else ():
+            other = wanted.get((name, stone.id))
+            if other is not None and not other.is_active:
+                lost.add(place if other.at > stone.at else (name, stone.id))
+    return lost
 
 
 def _without_active(
