@@ -58,6 +58,9 @@ class Files:
         self._task: asyncio.Task[None] | None = None
         self._sweep_at = 0.0
         self._transfers = 0
+        documents.metrics.gauge(
+            "transfers", "Uploads and downloads of files under way", lambda: self._transfers
+        )
 
     @contextlib.contextmanager
     def transfer(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.blobs import DERIVED, Blob, Blobs, Store, Usage, Use
+from storage.blobs import DERIVED, Blob, Blobs, LocalStore, Store, Usage, Use
 from storage.blobs.remote import RemoteStore
 from storage.blobs.store import PIECE_BYTES
 from storage.errors import (
@@ -169,3 +170,19 @@ async def test_a_blob_that_is_stored_again_while_it_goes_is_there(blobs: Blobs, 
 
         await blobs.use(blob.digest, Use(kind="file", holder=str(number)))
         assert await blobs.whole(blob.digest, 100) == data
+
+
+async def test_a_disk_that_takes_no_more_leaves_nothing(pool: Pool, tmp_path: Path) -> None:
+    """The failure is the store's, passing; what was there stays, and later there is room again."""
+    blobs = Blobs(pool, LocalStore(tmp_path / "blobs"), grace_s=60)
+    kept = await put(blobs, b"kept")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(StoreUnavailable):
+            await put(blobs, b"x" * (3 * MIB))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert await names(blobs) == [f"blobs/{kept.hash[:2]}/{kept.hash}"]
+    assert (await put(blobs, b"x" * (3 * MIB))).size == 3 * MIB
