@@ -213,16 +213,13 @@ class Room:
 
     def _join(self, session: Session, turn: Turn) -> None:
         self.sessions[session] = None
-        if session.greets:
-            self.syncs.greet(session, turn)
-        self.syncs.tell_states(session, turn.effects)
+        self.syncs.welcome(session, turn)
 
     def _left(self, session: Session, now: float) -> list[Effect]:
         """Forget a session; those who stay see its cursors go."""
         session.left = True
         self.sessions.pop(session, None)
-        body = self.cursors.leave(session, now)
-        return [] if body is None else [Presence(body)]
+        return [Presence(body)] if (body := self.cursors.leave(session, now)) is not None else []
 
     def stored(self, batch: int) -> Answers:
         """`handle(Stored(batch))` without its two objects; `syncs.owed` is to be asked too."""

@@ -46,6 +46,14 @@ class Syncs:
         """The document is not what its cached encodings say any more."""
         self._diffs.clear()
 
+    def welcome(self, session: Session, turn: Turn) -> None:
+        """Begin with a new member: ours is the first step where its protocol wants that."""
+        if session.greets:
+            self.greet(session, turn)
+        if turn.rows:  # They are shared at the end of the turn, and may be its own from before.
+            self.hold(session)
+        self.tell_states(session, turn.effects)
+
     def greet(self, session: Session, turn: Turn) -> None:
         """Send our step 1; the step 2 that answers it is acknowledged."""
         asked = session.asked or []
@@ -122,14 +130,19 @@ class Syncs:
         """Show a step 2's news to y-websocket peers only after its commit.
 
         A step 2 brings all that its sender has, and that may be what another one wrote before a
-        crash and what never was stored. Its true author would take it for the confirmation.
+        crash and what never was stored. Its true author would take it for the confirmation. The
+        sender may be gone by now; what it brought is here.
         """
-        room = self._room
-        for session in room.sessions:
-            if session.greets and session is not author:
-                if session.behind is None:
-                    session.behind = room.vector_before
-                room.ledger.owe(session, None, next_batch=True)
+        for session in self._room.sessions:
+            if session is not author:
+                self.hold(session)
+
+    def hold(self, session: Session) -> None:
+        """Show a y-websocket session what this turn brings only after its commit."""
+        if session.greets:
+            if session.behind is None:
+                session.behind = self._room.vector_before
+            self._room.ledger.owe(session, None, next_batch=True)
 
     def drained(self, session: Session, effects: list[Effect], *, next_batch: bool = False) -> None:
         """A session that fell behind can take frames again.

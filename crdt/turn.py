@@ -211,7 +211,7 @@ class Turn:
         self.applying = [item]
         reason = KNOWN
         if update != EMPTY_UPDATE:
-            reason = self.room.intake.verdict(item, document) or self._take(session, update)
+            reason = self.room.intake.verdict(item, document) or self._take(item)
         self.applying = []
         if reason != KNOWN:
             session.incomplete = True
@@ -219,8 +219,9 @@ class Turn:
         if counted:
             self.acks.append((session, reason == KNOWN, body))
 
-    def _take(self, session: Session, update: bytes) -> str:
+    def _take(self, item: Item) -> str:
         """Apply, store and share what is new; KNOWN, also when it was, or why it is refused."""
+        session, kind, update, _ = item
         document = self.room.document
         waited = document.pending() if document.has_pending else []
         try:
@@ -233,7 +234,7 @@ class Turn:
         self.rows.append((session, update))
         self.room.intake.remember(update)
         self.room.syncs.changed()
-        if session in self.room.sessions:
+        if kind & ~CHECKED != PUSH:  # A push brings nothing of others that is not stored.
             self.room.syncs.hold_back(session)
         self.effects.append(Broadcast([(session, wire.update(news))], None))
         if waited or document.has_pending:

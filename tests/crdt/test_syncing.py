@@ -17,6 +17,7 @@ from tests.crdt.rooms import (
     Play,
     answers,
     cursor,
+    joining,
     kinds,
     payload,
     push,
@@ -172,6 +173,50 @@ def test_a_step_2_is_shown_to_y_websocket_peers_after_its_commit_only() -> None:
     assert bob.behind is None
     assert read(*bodies(sent(stored, ada), wire.UPDATE)) == "mine"
     assert sent(stored, bob) == []
+
+
+def test_a_step_2_whose_sender_has_left_is_held_back_too() -> None:
+    """Its socket may end while what it sent still waits for its turn."""
+    author = Editor(9)
+    author.type("mine")
+    play = Play()
+    ada, tab = play.join("ada", greets=True), play.join("tab")
+    play.tell(Left(tab))
+
+    play.turn(step2(tab, author.doc.get_update()))
+    assert ada.behind is not None
+    stored = play.stored(1)
+
+    assert read(*bodies(sent(stored, ada), wire.UPDATE)) == "mine"
+
+
+def test_who_joins_in_the_turn_of_a_step_2_is_shown_it_after_its_commit_only() -> None:
+    """After a restart all come back at once, each with words of the others."""
+    author = Editor(9)
+    author.type("mine")
+    play = Play()
+    tab, ada = play.join("tab"), Session("ada", can_write=True, greets=True)
+
+    play.turn(step2(tab, author.doc.get_update()), joining(ada))
+    assert ada.behind is not None  # A broadcast leaves out who is behind.
+    play.turn(step1(ada, author.doc.get_state()))
+    stored = play.stored(1)
+
+    assert len(bodies(sent(stored, ada), wire.STEP2)) == 1
+    assert ada.behind is None
+
+
+def test_who_comes_back_in_the_turn_of_its_last_words_is_shown_them_after_their_commit() -> None:
+    """The old connection's last update and the new connection may be read in one turn."""
+    author = Editor(9)
+    play = Play()
+    old, new = play.join("ada", greets=True), Session("ada", can_write=True, greets=True)
+
+    play.turn(update(old, author.type("mine")), joining(new))
+    assert new.behind is not None
+    stored = play.stored(1)
+
+    assert read(*bodies(sent(stored, new), wire.UPDATE)) == "mine"
 
 
 def test_a_push_is_shown_to_everybody_at_once() -> None:
