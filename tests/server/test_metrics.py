@@ -18,6 +18,7 @@ from server.metrics import COUNTERS
 from tests.clients import becomes
 from tests.crdt.test_replica import AB, PANIC
 from tests.inside import Guest, Inside, serving
+from tests.server.adapters.heaps.sender import Sender
 from tests.server.realtime.test_connection import Stubborn
 from tests.storage.wire_cutter import WireCutter
 
@@ -206,6 +207,17 @@ async def the_answer_to_a_commit_is_lost(stage: Stage) -> None:
     assert (await stage.inside.store.load(record.id)).head == 2
 
 
+async def somebody_fetches_a_file(stage: Stage) -> None:
+    """A download that is not over yet."""
+    sender = Sender(stage.guest, bytes(20_000_000))
+    assert (await sender.direct())[0] == 200
+    path = f"/api/stream/{sender.block}/x"
+    response = await stage.guest.http.get(path, headers=stage.guest.bearer)
+    await response.content.readexactly(1)
+    assert (await numbers(stage.guest))["transfers"] == 1
+    response.close()
+
+
 class Scene(NamedTuple):
     """What happens, under which settings, and which numbers it must move."""
 
@@ -237,9 +249,10 @@ SCENES = [
     Scene(we_make_a_mistake, "room_failures"),
     Scene(a_document_is_deleted_under_its_writer, "log_fenced_rows"),
     Scene(a_head_is_locked, "log_lock_waits unsaved_bytes"),
+    Scene(somebody_fetches_a_file, "transfers"),
     Scene(the_answer_to_a_commit_is_lost, "log_retries log_recognised_rows"),
 ]
-SEEN_IN_THE_SCENE = {"connections_blocked", "outbox_bytes", "unsaved_bytes"}
+SEEN_IN_THE_SCENE = {"connections_blocked", "outbox_bytes", "transfers", "unsaved_bytes"}
 """Gauges that are back at nothing when their scene is over; it looks at them itself."""
 
 
