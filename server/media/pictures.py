@@ -49,9 +49,11 @@ def prepare() -> None:
 def still(job: Job, kind: Kind, file: int) -> tuple[Answer, bytes]:
     """A picture of an image, its first frame where it moves."""
     judge(job.limits, kind, file)
+    # A drawing is as sharp at any size; what has pixels is not blown up.
+    fit = "both" if kind.family == "svg" else "down"
     try:
         image = pyvips.Image.thumbnail_source(
-            _source(file), job.pixels, height=job.pixels, size="down", export_profile="srgb"
+            _source(file), job.pixels, height=job.pixels, size=fit, export_profile="srgb"
         )
         return encode(image, job.pixels)
     except pyvips.Error as error:

@@ -175,10 +175,10 @@ async def test_a_text_shows_its_first_lines(do: Do, data: bytes) -> None:
 
 
 async def test_an_svg_is_drawn(do: Do) -> None:
-    """Its left half is red, the right one empty."""
-    answer, picture = await do("still", making.svg(), 80)
+    """As large as is asked for: its left half is red, the right one empty."""
+    answer, picture = await do("still", making.svg(), 400)
 
-    assert (answer.width, answer.height) == (80, 40)
+    assert (answer.width, answer.height) == (400, 200)
     assert making.colour_at(picture, 0.2, 0.5) == "red"
 
 

@@ -116,6 +116,28 @@ async def test_what_waits_is_bounded() -> None:
     assert found.count(64) == 2
 
 
+@pytest.mark.parametrize(
+    ("package", "data"),
+    [("av", making.video(1)), ("pillow_heif", making.heic())],
+    ids=["av", "heif"],
+)
+async def test_without_an_extra_its_files_are_refused_and_others_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, data: bytes
+) -> None:
+    """501: the server lacks a package; it is no fault of the file."""
+    (tmp_path / f"{package}.py").write_text("raise ImportError('not installed')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    workshop = shop()
+    try:
+        with pytest.raises(Refused) as refused:
+            await still(workshop, data)
+        assert await still(workshop, making.encoded(".jpg")) == 64
+    finally:
+        workshop.close()
+
+    assert (refused.value.status, refused.value.code) == (501, "media_support_missing")
+
+
 async def test_no_helper_outlives_the_workshop() -> None:
     """Neither an idle nor a busy one."""
     workshop = shop()
