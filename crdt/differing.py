@@ -50,7 +50,9 @@ def text_steps(
         del left[-1], right[-1]
     at += length_of([(_cut(left, right, 0), ())])
     _cut(left, right, -1)
-    if _count(left) * _count(right) > COMPARED_MAX:
+    if not left and not right:
+        return
+    if not left or not right or _count(left) * _count(right) > COMPARED_MAX:
         yield at, length_of(left), right
         return
     before, after = _units(left), _units(right)
@@ -99,12 +101,16 @@ def _units(runs: Sequence[Run]) -> list[Run]:
 def _joined(units: Sequence[Run]) -> list[Run]:
     """Neighbouring letters with the same formats as one run."""
     runs: list[Run] = []
-    for piece, formats in units:
-        is_more = runs and runs[-1][1] == formats and isinstance(piece, str)
-        if is_more and isinstance(runs[-1][0], str):
-            runs[-1] = (runs[-1][0] + piece, formats)
-        else:
+    letters: list[str] = []
+    for place, (piece, formats) in enumerate(units):
+        if not isinstance(piece, str):
             runs.append((piece, formats))
+            continue
+        letters.append(piece)
+        after = units[place + 1] if place + 1 < len(units) else None
+        if after is None or not isinstance(after[0], str) or after[1] != formats:
+            runs.append(("".join(letters), formats))
+            letters = []
     return runs
 
 

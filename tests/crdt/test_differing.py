@@ -1,10 +1,13 @@
 """The smallest edits between two sequences."""
 
-from typing import Any
+import time
+from typing import Any, Final
 
 import pytest
 
 from crdt.differing import length_of, steps, text_steps
+
+SECONDS_MAX: Final = 10.0
 
 
 @pytest.mark.parametrize(
@@ -27,8 +30,14 @@ def test_steps_turn_one_sequence_into_the_other(old: str, new: str) -> None:
         ([("éXé", ())], [("éé", ())], [(2, 1, [])]),
         ([("ab", ())], [("a", ()), ("b", (("bold", True),))], [(1, 1, [("b", (("bold", True),))])]),
         ([("aa", ())], [("a", ())], [(1, 1, [])]),
+        ([("aa", ())], [("aa", ())], []),
         ([], [("a", ())], [(0, 0, [("a", ())])]),
         ([("a", ()), ({"e": 1}, ())], [({"e": 1}, ())], [(0, 1, [])]),
+        (
+            [],
+            [("ab", ()), ({"e": 1}, ()), ("cd", ()), ("e", (("b", 1),))],
+            [(0, 0, [("ab", ()), ({"e": 1}, ()), ("cd", ()), ("e", (("b", 1),))])],
+        ),
     ],
 )
 def test_text_steps(old: Any, new: Any, expected: Any) -> None:
@@ -39,3 +48,13 @@ def test_text_steps(old: Any, new: Any, expected: Any) -> None:
 def test_a_length_is_that_of_pycrdt() -> None:
     """Bytes of UTF-8, one for an embedded value."""
     assert length_of([("é😀", ()), ({"e": 1}, ())]) == 7
+
+
+def test_a_long_new_text_costs_no_more_a_letter() -> None:
+    """Joined letter by letter it was minutes."""
+    text = "x" * 3_000_000
+    before = time.process_time()
+    found = list(text_steps((), ((text, ()),)))
+
+    assert found == [(0, 0, [(text, ())])]
+    assert time.process_time() - before < SECONDS_MAX
