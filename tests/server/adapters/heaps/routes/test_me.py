@@ -38,6 +38,17 @@ async def test_me_tells_the_account(inside: Inside, ada: Guest) -> None:
     assert (body["usage"]["devices"], body["usage"]["sessions"]) == (1, 1)
 
 
+async def test_workspaces_have_the_titles_of_their_root_blocks(ada: Guest) -> None:
+    """As every list of workspaces says them."""
+    heap = await made(ada, "")
+    await push_titled(ada, heap, heap, "Orchard")
+    await ask(ada, "/api/heap_count", heap_id=heap)
+    (listed,) = [one for one in await ask(ada, "/api/heaps") if one["id"] == heap]
+    (told,) = [one for one in (await ask(ada, "/api/me"))["workspaces"] if one["id"] == heap]
+
+    assert listed["title"] == told["title"] == "Orchard"
+
+
 async def test_usage_follows_what_is_stored(ada: Guest) -> None:
     """Workspaces, documents and bytes grow by what was pushed."""
     before = (await ask(ada, "/api/me"))["usage"]
