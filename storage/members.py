@@ -79,6 +79,12 @@ JOIN accounts a ON a.id = i.creator AND a.state = 'active'
 WHERE i.digest = $1 AND (i.expires_at IS NULL OR i.expires_at > to_timestamp($2))
   AND (i.uses_max IS NULL OR i.uses < i.uses_max)
 """
+# Who came by it asks again where the answer was lost, and has used it up by then.
+_USED_UP = f"""
+{_INVITES}
+JOIN scopes s ON s.id = i.scope AND s.deleted_at IS NULL
+WHERE i.digest = $1 AND i.uses >= i.uses_max
+"""
 _TITLE = """
 SELECT coalesce(nullif(b.title, ''), s.title) FROM scopes s
 LEFT JOIN documents d ON d.scope = s.id AND d.name = s.index_block AND d.deleted_at IS NULL
@@ -192,21 +198,32 @@ class Members:
     ) -> tuple[str, Role] | None:
         """Make an account a member: the workspace, and its role there by now.
 
-        A member's role is never lowered by this; who has it already uses nothing up. NONE where
+        A member's role is never lowered by this; who has it already uses nothing up, and may ask
+        again after the last use. NONE where
         the workspace has `most` members; None where the invitation does not hold.
         """
         found = await self.look(digest, now)
         if found is None:
-            return None
+            return await self._came_before(digest, account)
         scope = found.invite.scope
         with reaching():
             async with transaction(self._pool) as connection:
                 await connection.fetchval(_TOUCH, scope)
                 # Asked again under the lock, for those who come at the same time.
                 row = await connection.fetchrow(_GOOD, digest, now)
-                if row is None:
-                    return None
-                return scope, await _join(connection, _invite(row), account, most)
+                if row is not None:
+                    return scope, await _join(connection, _invite(row), account, most)
+        return await self._came_before(digest, account)
+
+    async def _came_before(self, digest: bytes, account: str) -> tuple[str, Role] | None:
+        """The workspace of a used-up invitation, for a member with its role or a higher one."""
+        with reaching():
+            row = await self._pool.fetchrow(_USED_UP, digest)
+            if row is None:
+                return None
+            invite = _invite(row)
+            role = Role.of(await self._pool.fetchval(_ROLE, invite.scope, account) or "")
+        return (invite.scope, role) if role >= invite.role else None
 
     async def sweep(self, now: float, most: int) -> int:
         """Remove invitations that have ended; how many."""

@@ -107,6 +107,19 @@ async def test_an_invitation_ends_when_it_is_used_up_or_revoked(ada: Guest, bob:
     assert (listed["uses"], listed["is_open"]) == (1, False)
 
 
+async def test_who_lost_the_answer_may_accept_again(ada: Guest, bob: Guest) -> None:
+    """Though it is used up by then; not after being removed."""
+    heap = await made(ada)
+    link = await invite(ada, heap, max_uses=1)
+    first = await ask(bob, f"/api/invite/{link['token']}")
+
+    assert await ask(bob, f"/api/invite/{link['token']}") == first
+    (listed,) = (await call(ada, "GET", f"/api/heap/{heap}/invites"))["invites"]
+    assert listed["uses"] == 1
+    await call(ada, "DELETE", f"/api/heap/{heap}/members/{bob.account}")
+    await ask(bob, f"/api/invite/{link['token']}", 404)
+
+
 @pytest.mark.parametrize(
     "body",
     [
