@@ -60,7 +60,9 @@ def _open(options: argparse.Namespace) -> Device:
         workspace, root = _again(lambda: server.workspace(options.workspace), options)
         about = About(url=url, workspace=workspace, root=root)
         shelf.keep_about(about)
-    elif options.workspace not in (None, about.workspace):
+    elif options.workspace not in (None, about.workspace) and (
+        _again(lambda: server.workspace(options.workspace), options)[0] != about.workspace
+    ):
         raise Refused(f"{options.folder} follows workspace {about.workspace} already")
     return Device(shelf, about, server, _quiet if options.quiet else _bar)
 

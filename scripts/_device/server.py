@@ -84,7 +84,8 @@ class Server:
             ValueError,
             http.client.HTTPException,
         ) as error:  # No answer, half an answer, or none of this API.
-            raise Unreachable(f"{self.url} cannot be reached: {error}") from error
+            why = error.reason if isinstance(error, urllib.error.URLError) else error
+            raise Unreachable(f"{self.url} cannot be reached: {why}") from error
 
     def _request(self, method: str, path: str, body: Any) -> Any:  # noqa: ANN401
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}

@@ -256,6 +256,8 @@ async def test_the_program_says_what_it_did_and_what_is_wrong(
     first = await asyncio.to_thread(run)
     assert (first.returncode, first.stderr) == (0, "")
     assert "N3.md: new" in first.stdout
+    named = await asyncio.to_thread(run, "--workspace", "Home")
+    assert (named.returncode, named.stderr) == (0, ""), "a title names the workspace every time"
 
     (folder / "N0.md").write_text("note 0, offline\n")
     away = await asyncio.to_thread(run, "--quiet", url="http://127.0.0.1:9")
