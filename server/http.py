@@ -13,6 +13,10 @@ JSON_BYTES_MAX = 64 * 1024
 _T = TypeVar("_T")
 
 
+class NotJson(BadBody):
+    """A body that is no JSON at all."""
+
+
 async def read_bytes(request: web.Request, bytes_max: int) -> bytes:
     """The whole body. Raises BodyTooLarge as soon as it is over `bytes_max`, inflated.
 
@@ -38,13 +42,17 @@ async def read_body(
     Raises BadBody, which names the place of the first mistake, or BodyTooLarge. The content type
     is not asked for: the API page names none, and some clients send none.
     """
-    data = await read_bytes(request, bytes_max)
+    return decoded(await read_bytes(request, bytes_max), schema)
+
+
+def decoded(data: bytes, schema: type[_T]) -> _T:
+    """JSON as a `schema`; nothing counts as `{}`. Raises BadBody, or NotJson, which is one."""
     try:
         return msgspec.json.decode(data or b"{}", type=schema)
     except msgspec.ValidationError as error:
         raise BadBody(str(error)) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise BadBody("it is not JSON") from error
+        raise NotJson("it is not JSON") from error
 
 
 def read_query(request: web.Request, schema: type[_T]) -> _T:

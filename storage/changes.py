@@ -131,6 +131,10 @@ WHERE s.id = $1 ORDER BY p.stamp
 """
 _ENTRY = Entry.__struct_fields__
 _MARKERS = "SELECT id, last_stamp FROM scopes WHERE id = ANY ($1)"
+_UNSETTLED = """
+SELECT id FROM unnest($1::text[]) AS id
+WHERE EXISTS (SELECT FROM heads WHERE dirty AND scope = id)
+"""
 _OUTLIVED = """
 SELECT EXISTS (SELECT FROM scopes s JOIN members m ON m.scope = s.id
                WHERE s.id = $1 AND m.account = $2 AND s.deleted_at IS NOT NULL)
@@ -252,6 +256,12 @@ class Changes:
         with reaching():
             rows = await self._pool.fetch(_MARKERS, list(scopes))
         return {row["id"]: row["last_stamp"] for row in rows}
+
+    async def unsettled(self, scopes: Sequence[str]) -> list[str]:
+        """Those of these scopes in which something was committed that has no stamp yet."""
+        with reaching():
+            rows = await self._pool.fetch(_UNSETTLED, list(scopes))
+        return [row["id"] for row in rows]
 
     async def outlived(self, scope: str, account: str) -> bool:
         """Whether a scope was deleted of which the account is a member: its feed still says so."""

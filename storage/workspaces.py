@@ -138,6 +138,9 @@ RETURNING d.name
 _OF = """
 SELECT owner, deleted_at IS NOT NULL AS deleted FROM scopes WHERE id = $1 AND kind = 'workspace'
 """
+_DELETED_AT = """
+SELECT deleted_at FROM scopes WHERE id = $1 AND kind = 'workspace' AND owner = $2
+"""
 _IS_DEFAULT = "SELECT EXISTS (SELECT FROM accounts WHERE default_workspace = $1)"
 _RESTORABLE = """
 SELECT true FROM scopes WHERE id = $1 AND kind = 'workspace' AND deleted_at > $2
@@ -237,6 +240,12 @@ class Workspaces:
         with reaching():
             row = await self._pool.fetchrow(_OF, scope)
         return None if row is None else (row["owner"], row["deleted"])
+
+    async def deleted_at(self, scope: str, owner: str) -> datetime | None:
+        """When a workspace of this owner was deleted; None where it was not, or is not theirs."""
+        with reaching():
+            found: datetime | None = await self._pool.fetchval(_DELETED_AT, scope, owner)
+        return found
 
     async def is_default(self, scope: str) -> bool:
         """Whether plain names of some account mean documents in it."""

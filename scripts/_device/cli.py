@@ -51,7 +51,10 @@ def main() -> None:
 
 def _open(options: argparse.Namespace) -> Device:
     """The folder, with its workspace found at the first time."""
-    options.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ValueError(f"{options.folder} is no folder, and notes are kept in one") from None
     shelf = Shelf(options.folder.resolve())
     about = shelf.about()
     url = options.url or (about.url if about else "http://127.0.0.1:8080")
@@ -64,6 +67,12 @@ def _open(options: argparse.Namespace) -> Device:
         _again(lambda: server.workspace(options.workspace), options)[0] != about.workspace
     ):
         raise Refused(f"{options.folder} follows workspace {about.workspace} already")
+    below = sum(
+        path.is_dir() and not path.name.startswith(".") for path in options.folder.iterdir()
+    )
+    if below and not options.quiet:
+        what = "1 folder" if below == 1 else f"{below} folders"
+        console.print(f"{what} inside {options.folder}: left alone, only its own files are notes")
     return Device(shelf, about, server, _quiet if options.quiet else _bar)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -31,8 +31,14 @@ class Question(msgspec.Struct):
     """A stateless message that may be for us."""
 
     type: str
-    workspace_id: str | None = None
-    heap_id: str | None = None
+    workspace_id: Any = None
+    heap_id: Any = None
+
+    @property
+    def named(self) -> str:
+        """The workspace that it is about; empty where it names none, or what is no text."""
+        name = self.workspace_id or self.heap_id
+        return name if isinstance(name, str) else ""
 
 
 class Asking:
@@ -73,7 +79,7 @@ class Asking:
             await self._one(self._waiting.popleft())
 
     async def _one(self, question: Question) -> None:
-        scope = spelled(question.workspace_id or question.heap_id or "")
+        scope = spelled(question.named)
         if not scope:
             self._refuse(question, "bad_request")
             return
@@ -92,8 +98,7 @@ class Asking:
             self._say(Subscribed(workspace_id=scope, stamp=stamp))
 
     def _refuse(self, question: Question, error: str) -> None:
-        scope = question.workspace_id or question.heap_id or ""
-        self._say(NotSubscribed(workspace_id=scope, error=error))
+        self._say(NotSubscribed(workspace_id=question.named, error=error))
 
     def _say(self, said: msgspec.Struct) -> None:
         self._reader.tell(msgspec.json.encode(said).decode())

@@ -69,7 +69,7 @@ class Listener:
         await self.session.until(lambda: any(map(holds, self.heard)), s)
         return next(filter(holds, self.heard))
 
-    async def subscribe(self, workspace: str) -> dict[str, Any]:
+    async def subscribe(self, workspace: object) -> dict[str, Any]:
         """Ask for a workspace; the answer."""
         had = len(self.heard)
         await self.say(type="subscribe", workspace_id=workspace)
@@ -248,6 +248,8 @@ async def test_other_stateless_messages_are_left_alone(ada: Guest) -> None:
     for text in ("", "hello", "[1]", '{"type": 5}', '{"type": "x"}', '{"a":' * 5000):
         await listener.session.send(wire.stateless(text))
     answer = await listener.subscribe("")
+    for name in (7, None, True, ["x"], {"a": 1}):
+        assert await listener.subscribe(name) == answer
     fine = await listener.subscribe(ada.workspace.lower())
 
     assert fine["workspace_id"] == ada.workspace

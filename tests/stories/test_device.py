@@ -281,6 +281,27 @@ async def test_the_program_says_what_it_did_and_what_is_wrong(
     assert len(other.notes()) == 8
 
 
+async def test_the_program_says_what_it_leaves_alone(server: LiveServer, tmp_path: Path) -> None:
+    """Folders in the folder, by their number; and a file is no folder for notes."""
+    folder = tmp_path / "notes"
+    for name in ("inner", "other", ".git"):
+        (folder / name).mkdir(parents=True)
+    (folder / "N1.md").write_text("one\n")
+
+    def run(place: Path) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = device(place, server.url, tmp_path / "key")
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    beside = await asyncio.to_thread(run, folder)
+    assert (beside.returncode, beside.stderr.count("2 folders")) == (0, 1), beside.stderr
+    for place in (folder / "N1.md", folder / "N1.md" / "below"):
+        wrong = await asyncio.to_thread(run, place)
+        assert wrong.returncode == 1
+        assert wrong.stderr.startswith("scripts/device: ")
+        assert "is no folder" in wrong.stderr
+
+
 async def test_a_device_that_is_killed_at_any_moment_goes_on_where_it_was(
     server: LiveServer, tmp_path: Path
 ) -> None:

@@ -180,11 +180,18 @@ def _sent(item: schema.PushBlock | schema.PullBlock, update: bytes, bounds: Boun
         name = DocumentName.parse(item.block_id, item.workspace_id, bounds)
     except BadName:
         raise BadBlock("bad_block_id") from None
-    version = item.sync_version
-    is_number = isinstance(version, int) and not isinstance(version, bool)
     return Sent(
         name=name,
         state_vector=state_vector,
         update=update,
-        sync_version=version if is_number else None,
+        sync_version=_version(item.sync_version),
     )
+
+
+def _version(value: object) -> int | None:
+    """A `sync_version` of a client; languages with one kind of number write 1 as 1.0."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise BadBlock("bad_sync_version")
+    return value

@@ -4,14 +4,15 @@ from typing import Annotated, Any
 
 import msgspec
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"[^\s\x00]")]
+"""Of a version; one of blanks alone is none."""
 Sequence = Annotated[int, msgspec.Meta(ge=1, le=(1 << 62))]
 
 
 class Fetch(msgspec.Struct, kw_only=True):
     """Body of POST /api/block/:blockKey; all of it may be left out."""
 
-    backlinks_limit: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 100
+    backlinks_limit: Annotated[int, msgspec.Meta(ge=0, le=1000)] | None = 100
     backlinks_offset: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
 
 
@@ -73,7 +74,7 @@ class Updates(msgspec.Struct, kw_only=True):
 
     before: Sequence | None = None
     """Only older ones than this sequence: the `next` of the page before."""
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = 100
 
 
 class Update(msgspec.Struct, kw_only=True):

@@ -27,7 +27,7 @@ class ListHeaps(msgspec.Struct, kw_only=True):
 
     include_shared: bool = False
     """Ours: also those that others own and share."""
-    limit: Limit = LISTED_MAX
+    limit: Limit | None = LISTED_MAX
     offset: Offset = 0
 
 
@@ -75,7 +75,7 @@ class Contents(Which, kw_only=True):
 
     type: Literal["", "all", "block", "file", "trash"] = ""
     """`all` with the trash; `file`: blocks with files; the others without the trash."""
-    limit: Limit = LISTED
+    limit: Limit | None = LISTED
     offset: Offset = 0
 
 
@@ -223,7 +223,7 @@ class SearchBody(Which, kw_only=True):
     query: Annotated[str, msgspec.Meta(max_length=200)]
     """Words; `"a phrase"`, `or` and `-without` are understood; the last may be unfinished."""
     include_trash: bool = False
-    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = 20
     offset: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0
 
 

@@ -45,7 +45,12 @@ class Versioning:
         self._versions = app[CATALOGUE].versions
 
     async def find(self, block: Block, point: schema.Point) -> At:
-        """The version that a request means. Raises NotFound where the block is younger."""
+        """The version that a request means.
+
+        Raises NotFound where the block is younger, or has no edit of that sequence yet.
+        """
+        if point.sequence is not None and point.sequence > block.head:
+            raise NotFound
         moment: datetime | int = point.sequence or 1 << 62
         if point.sequence is None and point.at is not None:
             moment = datetime.fromtimestamp(point.at / 1000, UTC)

@@ -31,7 +31,10 @@ async def block(request: web.Request) -> web.Response:
         raise Busy("the block is too large to be shown") from None
     await catalogue.extracting.catch_up(scope)
     backlinks = await catalogue.relations.backlinks(
-        scope, name, body.backlinks_limit, body.backlinks_offset
+        scope,
+        name,
+        100 if body.backlinks_limit is None else body.backlinks_limit,
+        body.backlinks_offset,
     )
     titles = await catalogue.relations.titles(scope, [said.target for said in seen.relations])
     shown = mapping.block(found, seen, sequence, backlinks, titles)

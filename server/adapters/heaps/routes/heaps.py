@@ -39,17 +39,25 @@ async def heaps(request: web.Request) -> web.Response:
     body = await read_body(request, schema.ListHeaps)
     workspaces = request.app[CATALOGUE].workspaces
     account = principal_of(request).account
-    found = await workspaces.of(
-        account, shared=body.include_shared, limit=body.limit, offset=body.offset
-    )
+
+    async def listed() -> list[Listed]:
+        return await workspaces.of(
+            account,
+            shared=body.include_shared,
+            limit=body.limit or schema.LISTED_MAX,
+            offset=body.offset,
+        )
+
+    found, feed = await listed(), request.app[FEED]
     for one in found:
         if one.index_block is None and one.owner == account:
             # It came with its account, before anybody needed a root block.
             await _index_of(request, one.id, account, one.id)
-    if any(one.index_block is None for one in found):
-        found = await workspaces.of(
-            account, shared=body.include_shared, limit=body.limit, offset=body.offset
-        )
+    unsettled = await feed.changes.unsettled([one.id for one in found])
+    for scope in unsettled:
+        await feed.settle(scope)
+    if unsettled or any(one.index_block is None for one in found):
+        found = await listed()
     return reply([mapping.heap(one, one.role) for one in found])
 
 
@@ -68,7 +76,8 @@ async def heap(request: web.Request) -> web.Response:
     found = await _one(request, scope)
     await request.app[CATALOGUE].extracting.catch_up(scope)
     workspaces, which = request.app[CATALOGUE].workspaces, mapping.WHICH[body.type]
-    rows = await workspaces.contents(scope, which, body.limit, body.offset)
+    limit = body.limit or schema.LISTED
+    rows = await workspaces.contents(scope, which, limit, body.offset)
     total = await workspaces.count(scope, which)
     return reply(
         schema.HeapContents(
@@ -105,12 +114,17 @@ async def heap_count(request: web.Request) -> web.Response:
     access=WRITE,
     body=schema.AddHeap,
     reply=schema.HeapAdded,
-    errors={409: "The id belongs to another workspace, or the caller has too many."},
+    errors={
+        409: "The id belongs to another workspace or a deleted one, or the caller has too many."
+    },
 )
 async def add(request: web.Request) -> web.Response:
     """Make a workspace with its root block; the same id again is the same workspace."""
     body = await read_body(request, schema.AddHeap)
-    scope = _global(body.id or body.heap_id or body.workspace_id or _new_id())
+    said = {_global(one) for one in (body.id, body.heap_id, body.workspace_id) if one}
+    if len(said) > 1:
+        raise BadBody("id, heap_id and workspace_id are names of one id, and differ")
+    scope = said.pop() if said else _new_id()
     index, title = _global(body.block_id or scope), body.title or body.name or ""
     account = principal_of(request).account
     workspaces = request.app[CATALOGUE].workspaces
@@ -118,6 +132,8 @@ async def add(request: web.Request) -> web.Response:
         await _room_for_one_more(request, account)
     block = await workspaces.add(scope, account, title, index)
     if block is None:
+        if await workspaces.deleted_at(scope, account) is not None:
+            raise ApiError(409, "workspace_deleted", "this workspace of yours was deleted")
         raise ApiError(409, "id_taken", "this id belongs to another workspace")
     block = block or await _index_of(request, scope, account, _new_id())
     if title:
@@ -153,14 +169,20 @@ async def stats(request: web.Request) -> web.Response:
     errors={409: "An account's default workspace stays."},
 )
 async def delete(request: web.Request) -> web.Response:
-    """Delete a workspace: its sockets close, and an administrator can restore it for a while."""
+    """Delete a workspace: its sockets close, and an administrator can restore it for a while.
+
+    Who deleted it and asks again, because the answer was lost, gets the same answer.
+    """
     scope = heap_of(request)
-    await admit(request, scope, Role.OWNER)
-    catalogue = request.app[CATALOGUE]
-    if await catalogue.workspaces.is_default(scope):
-        raise ApiError(409, "default_workspace", "an account's default workspace stays")
-    await catalogue.set_deleted(scope, deleted=True)
-    until = time.time() + request.app[DOCUMENTS].settings.workspace_restore_s
+    catalogue, principal = request.app[CATALOGUE], principal_of(request)
+    if not await _was_deleted(request, scope):
+        await admit(request, scope, Role.OWNER)
+        if await catalogue.workspaces.is_default(scope):
+            raise ApiError(409, "default_workspace", "an account's default workspace stays")
+        await catalogue.set_deleted(scope, deleted=True)
+    at = await catalogue.workspaces.deleted_at(scope, principal.account)
+    since = time.time() if at is None else at.timestamp()
+    until = since + request.app[DOCUMENTS].settings.workspace_restore_s
     return reply(_deleted(scope, int(until * 1000)))
 
 
@@ -176,6 +198,15 @@ async def restore(request: web.Request) -> web.Response:
         raise NotFound
     await catalogue.set_deleted(scope, deleted=False)
     return reply(_deleted(scope, None))
+
+
+async def _was_deleted(request: web.Request, scope: str) -> bool:
+    """Whether it is the caller's own workspace and deleted already."""
+    principal = principal_of(request)
+    if principal.role_max < Role.OWNER or not is_fit(scope):
+        return False
+    workspaces = request.app[CATALOGUE].workspaces
+    return await workspaces.deleted_at(scope, principal.account) is not None
 
 
 def _deleted(scope: str, until: int | None) -> schema.HeapDeleted:

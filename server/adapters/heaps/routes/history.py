@@ -38,7 +38,9 @@ async def updates(request: web.Request) -> web.Response:
     body = await read_body(request, schema.Updates)
     block = await block_of(request, Role.VIEWER)
     versions = request.app[CATALOGUE].versions
-    shown = await versions.changes(block.record.id, body.before, body.limit, UPDATES_BYTES_MAX)
+    shown = await versions.changes(
+        block.record.id, body.before, body.limit or 100, UPDATES_BYTES_MAX
+    )
     # A page may end early at its bytes, so its length does not tell whether it is the last one.
     has_more = bool(shown) and shown[-1].first > await versions.first(block.record.id)
     first_page = body.before is None

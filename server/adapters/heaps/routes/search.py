@@ -31,6 +31,6 @@ async def search(request: web.Request) -> web.Response:
     catalogue = request.app[CATALOGUE]
     await catalogue.extracting.catch_up(scope)
     hits = await catalogue.search.find(
-        scope, body.query, trash=body.include_trash, limit=body.limit, offset=body.offset
+        scope, body.query, trash=body.include_trash, limit=body.limit or 20, offset=body.offset
     )
     return reply(mapping.search(scope, hits, body.offset))

@@ -17,11 +17,12 @@ from server.adapters.heaps import schema_sync as schema
 from server.adapters.heaps.policy import READ, WRITE
 from server.adapters.heaps.pulling import Pulling
 from server.adapters.heaps.pushing import Pushing
+from server.adapters.heaps.surrogates import without_lone
 from server.budget import BODIES
 from server.documents import DOCUMENTS
 from server.errors import ApiError, BadBody
 from server.feed import FEED
-from server.http import read_body, reply
+from server.http import NotJson, decoded, read_body, read_bytes, reply
 from server.rights import RIGHTS, is_fit
 
 ROUTES = Routes(section="Sync")
@@ -85,7 +86,15 @@ async def _blocks(request: web.Request) -> AsyncIterator[list[msgspec.Raw]]:
     """The blocks in the body, while there is room for it in memory."""
     settings = request.app[DOCUMENTS].settings
     with request.app[BODIES].take(request.content_length or settings.push_bytes_max):
-        body = await read_body(request, schema.Blocks, bytes_max=settings.push_bytes_max)
+        data = await read_bytes(request, settings.push_bytes_max)
+        try:
+            body = decoded(data, schema.Blocks)
+        except NotJson:
+            # Half a character in one block is no reason to refuse the others.
+            whole = without_lone(data)
+            if whole is None:
+                raise
+            body = decoded(whole, schema.Blocks)
         if len(body.blocks) > settings.push_blocks_max:
             raise ApiError(
                 413, "too_many_blocks", f"more than {settings.push_blocks_max} blocks at a time"

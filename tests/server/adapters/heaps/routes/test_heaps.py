@@ -201,8 +201,52 @@ async def test_deleting_closes_sockets_and_shows_in_the_delta(ada: Guest) -> Non
     assert sorted((await device.changes())[1]) == sorted([heap, block])
     await ask(ada, f"/api/block/{block}", 404)
     await ask(ada, "/api/heap", 404, heap_id=heap)
-    await call(ada, "DELETE", f"/api/heap/{heap}", 404)
-    await ask(ada, "/api/heap/add", 409, id=heap)
+    assert await call(ada, "DELETE", f"/api/heap/{heap}") == deleted
+    assert (await ask(ada, "/api/heap/add", 409, id=heap))["error"] == "workspace_deleted"
+
+
+async def test_who_deletes_twice_has_to_be_the_owner(
+    inside: Inside, ada: Guest, bob: Guest
+) -> None:
+    """To anybody else the workspace is not there any more, and its id is somebody's."""
+    heap = await made(ada)
+    await inside.grants.set_member(heap, bob.account, Role.EDITOR)
+    await call(ada, "DELETE", f"/api/heap/{heap}")
+
+    await call(bob, "DELETE", f"/api/heap/{heap}", 404)
+    assert (await ask(bob, "/api/heap/add", 409, id=heap))["error"] == "id_taken"
+
+
+async def test_the_names_of_an_id_may_not_differ(ada: Guest) -> None:
+    """Nothing is made then; the same id in other letters is the same."""
+    one, other = new_id(), new_id()
+    await ask(ada, "/api/heap/add", 400, id=one, heap_id=other)
+    await ask(ada, "/api/heap/add", 400, heap_id=one, workspace_id=other)
+    assert not {one, other} & {heap["id"] for heap in await ask(ada, "/api/heaps")}
+
+    await ask(ada, "/api/heap/add", id=one, heap_id=one.lower(), workspace_id=one)
+
+
+@pytest.mark.parametrize("path", ["/api/heaps", "/api/workspaces"])
+async def test_the_list_says_a_new_title_at_once(ada: Guest, path: str) -> None:
+    """Right after the edit of a root block was confirmed."""
+    heap = await made(ada)
+    device = Device(ada, heap)
+    await device.pull(heap)
+    title(device.blocks[heap], " of Eden")
+    await device.push(heap)
+    assert [one["title"] for one in await ask(ada, path) if one["id"] == heap] == ["Garden of Eden"]
+
+
+async def test_a_limit_of_null_is_none(ada: Guest) -> None:
+    """Wherever a body may have one."""
+    heap = ada.workspace
+    await ask(ada, "/api/heaps", limit=None)
+    await ask(ada, "/api/heap", heap_id=heap, limit=None)
+    await ask(ada, "/api/heap/changed_blocks", heap_id=heap, limit=None)
+    await ask(ada, "/api/search", heap_id=heap, query="x", limit=None)
+    await ask(ada, f"/api/block_updates/{heap}", limit=None)
+    await ask(ada, f"/api/block/{heap}", backlinks_limit=None)
 
 
 async def test_an_administrator_restores_a_deleted_workspace(
