@@ -30,6 +30,7 @@ class PushBlock(msgspec.Struct, kw_only=True):
     state_vector: Binary = None
     update: Binary = None
     sync_version: Any = None
+    """A whole number; absent or null: none is known. Anything else is an error of this block."""
 
 
 class PullBlock(msgspec.Struct, kw_only=True):
@@ -40,6 +41,7 @@ class PullBlock(msgspec.Struct, kw_only=True):
     """Ours: only names that are no ids need it, where they are not in the default workspace."""
     state_vector: Binary = None
     sync_version: Any = None
+    """A whole number; absent or null: none is known. Anything else is an error of this block."""
 
 
 class Blocks(msgspec.Struct, kw_only=True):
