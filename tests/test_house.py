@@ -240,7 +240,10 @@ def _errors() -> Iterator[type[BaseException]]:
 _PLACES = re.compile(
     r"(?<![\w.-])/(?:work|root|farm|home/\w+)/"  # A folder of somebody's machine.
     # In pieces, so that this file does not name them either.
-    r"|python" r"hosted\.|pypi" r"\.org/simple|registry" r"\.(?:npm|yarn)"
+    r"|python"
+    r"hosted\.|pypi"
+    r"\.org/simple|registry"
+    r"\.(?:npm|yarn)"
     r'|"resolved": *"http|--(?:extra-)?index-url|--find-links|^registry *='
 )
 
