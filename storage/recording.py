@@ -64,9 +64,9 @@ LEFT JOIN (
 WHERE s.id = $1 ORDER BY p.stamp
 """
 MARKS = "SELECT document, lineage, sequence FROM record_marks WHERE document = ANY ($1)"
-_THERE = """
+_TOLD = """
 SELECT collection, record FROM changes
-WHERE scope = $1 AND document = $2 AND collection = ANY ($3) AND NOT deleted
+WHERE scope = $1 AND document = $2 AND collection = ANY ($3)
 """
 # What is gone without a tombstone has a row only where somebody was told of it.
 _STAMP = """
@@ -114,10 +114,10 @@ async def due_records(
 
 
 async def _with_gone(connection: Connection, one: Projected, changed: Changed) -> list[Item]:
-    """All records that there are, and those that readers believe to be there."""
+    """All records that there are, and all ever told of: a tombstone may be gone too."""
     there = {(item.collection, item.record) for item in changed.items}
     rows = await connection.fetch(
-        _THERE, one.dirty.scope, one.dirty.document, list(changed.collections)
+        _TOLD, one.dirty.scope, one.dirty.document, list(changed.collections)
     )
     gone = [Item(name, key, "gone") for name, key in rows if (name, key) not in there]
     return [*changed.items, *gone]
