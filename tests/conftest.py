@@ -5,15 +5,12 @@ template database; a test's database is a copy of it. Nothing is started for run
 """
 
 import asyncio
-import itertools
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import hypothesis
 import pytest
 
@@ -21,6 +18,7 @@ from server.settings import Settings
 from storage.migrate import migrate
 from storage.pool import Pool, close_pool, open_pool
 from storage.postgres import Embedded
+from tests.databases import TEMPLATE, cluster_folder, dsn_of, execute, fresh_database
 from tests.weed import Weed, weed
 
 FULL = bool(os.environ.get("PLAIT_TEST_FULL"))
@@ -36,7 +34,6 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("plait")
 
-_TEMPLATE = "plait_template"
 _OPTIONS = {"fsync": "off", "full_page_writes": "off", "max_connections": "120"}
 """A test kills processes, never the machine, so nothing is lost by not waiting for the disk."""
 
@@ -45,8 +42,7 @@ class _Run:
     """The PostgreSQL of this test run, in the process that owns it."""
 
     def __init__(self) -> None:
-        self.data = Path(tempfile.mkdtemp(prefix="plait-tests-"))
-        self.data.chmod(0o755)  # Root's PostgreSQL runs as another user.
+        self.data = cluster_folder()
         self._runner = asyncio.Runner()
         self._embedded = Embedded(self.data, options=_OPTIONS)
         try:
@@ -58,8 +54,8 @@ class _Run:
 
     async def _start(self) -> None:
         await self._embedded.start()
-        await _execute(self._embedded.dsn, f"create database {_TEMPLATE}")
-        pool = await open_pool(_dsn_of(self._embedded.dsn, _TEMPLATE), connections_max=1)
+        await execute(self._embedded.dsn, f"CREATE DATABASE {TEMPLATE}")
+        pool = await open_pool(dsn_of(self._embedded.dsn, TEMPLATE), connections_max=1)
         await migrate(pool)
         await close_pool(pool)
 
@@ -69,20 +65,7 @@ class _Run:
         shutil.rmtree(self.data, ignore_errors=True)
 
 
-def _dsn_of(dsn: str, database: str) -> str:
-    return dsn.replace("/postgres?", f"/{database}?")
-
-
-async def _execute(dsn: str, sql: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
-
-
 _run_key = pytest.StashKey[_Run]()
-_numbers = itertools.count(1)
 
 
 def _owned_run(config: pytest.Config) -> _Run:
@@ -120,10 +103,8 @@ def postgres(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def database(postgres: str) -> AsyncIterator[str]:
     """The URL of a fresh database at the newest migration, dropped after the test."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    await _execute(postgres, f"create database {name} template {_TEMPLATE}")
-    yield _dsn_of(postgres, name)
-    await _execute(postgres, f"drop database {name} with (force)")
+    async with fresh_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture

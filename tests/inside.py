@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 from aiohttp import web
 
 from auth.principal import Role
@@ -28,7 +27,10 @@ from storage.documents import Documents as Store
 from storage.grants import Grants
 from storage.pool import Pool, close_pool, open_pool
 from tests.clients import Visitor
+from tests.databases import fresh_database
 from tests.server.person import Person
+
+__all__ = ["Guest", "Inside", "fresh_database", "serving"]
 
 _numbers = itertools.count(1)
 
@@ -188,16 +190,3 @@ async def serving(database: str, folder: Path, **changes: Any) -> AsyncIterator[
     finally:
         await server.stop()
         await close_pool(pool)
-
-
-@asynccontextmanager
-async def fresh_database(postgres: str) -> AsyncIterator[str]:
-    """A migrated database of one's own, for fixtures that outlive a test."""
-    name = f"inside_{os.getpid()}_{next(_numbers)}"
-    connection = await asyncpg.connect(postgres)
-    try:
-        await connection.execute(f"create database {name} template plait_template")
-        yield postgres.replace("/postgres?", f"/{name}?")
-        await connection.execute(f"drop database {name} with (force)")
-    finally:
-        await connection.close()

@@ -6,9 +6,9 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
+from tests.databases import fresh_database
 from tests.live import LiveServer
 from tests.peers.home import Home
 from tests.peers.peer import Peer
@@ -19,18 +19,10 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def server_database(postgres: str) -> Iterator[str]:
     """An empty database for a server that migrates it itself."""
-    name = f"peers_{os.getpid()}"
-
-    async def execute(sql: str) -> None:
-        connection = await asyncpg.connect(postgres)
-        try:
-            await connection.execute(sql)
-        finally:
-            await connection.close()
-
-    asyncio.run(execute(f"create database {name}"))
-    yield postgres.replace("/postgres?", f"/{name}?")
-    asyncio.run(execute(f"drop database {name} with (force)"))
+    with asyncio.Runner() as runner:
+        fresh = fresh_database(postgres, "template1")
+        yield runner.run(fresh.__aenter__())
+        runner.run(fresh.__aexit__(None, None, None))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """scripts/load and scripts/replay against a live server: every scenario, small, each dialect."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +54,8 @@ def run(module: str, home: Home, *arguments: str) -> subprocess.CompletedProcess
     place = ["--url", home.url, "--token", home.token, "--pid", str(home.server.pid), "--json"]
     return subprocess.run(
         [sys.executable, "-P", "-m", f"scripts._load.{module}", *arguments, *place],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        check=False, timeout=300,
     )  # fmt: skip
 
 
