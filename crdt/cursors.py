@@ -64,6 +64,10 @@ class Cursors:
             self._held.pop(entry.client, None)
         return _message(gone) if gone else None
 
+    def entries(self) -> list[Entry]:
+        """Everybody's state."""
+        return self._awareness.states()
+
     def states(self) -> bytes | None:
         """Everybody's state, for one who joins; None if there is none."""
         states = self._awareness.states()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from server.adapter import mount
 from server.adapters import ADAPTERS
 from server.adapters.heaps.routes import updates
 from server.batches import BATCHES, Batches
-from server.binding import StartError, listen
+from server.binding import StartError
 from server.blocks import BLOCKS, Blocks
 from server.budget import BODIES, Budget
 from server.catalogue import CATALOGUE, Catalogue
@@ -33,9 +32,12 @@ from server.files import FILES, Files
 from server.guard import Guard
 from server.health import HEALTH, Health
 from server.identity import Identity
+from server.inspecting.breaker import Breaker
+from server.inspecting.routes import INSPECTING
 from server.media.gallery import GALLERY, Gallery
 from server.metrics import METRICS, Metrics, MetricsCollector
 from server.notices import Notices
+from server.operating.ports import open_ports
 from server.outbox import Turns
 from server.reading import READINGS, Readings
 from server.realtime import DOORS, lifecycle
@@ -45,6 +47,7 @@ from server.thinning import Thinning
 from server.workers import Workers
 from storage.blocks import Blocks as BlockStore
 from storage.changes import Changes
+from storage.closures import Closures
 from storage.cluster import EmbeddedError
 from storage.compaction import Compactor
 from storage.documents import Documents as Store
@@ -57,8 +60,6 @@ from storage.postgres import Embedded
 if TYPE_CHECKING:
     from server.settings import Settings
     from storage.pool import Pool
-
-log = logging.getLogger("plait")
 
 
 class Server:
@@ -111,7 +112,7 @@ class Server:
         app = self.app = self._application(realtime, identity, pool)
         await identity.start()
         stack.push_async_callback(identity.stop)
-        await self._listen(app, realtime, identity)
+        self.address = await open_ports(app, realtime, identity, stack)
         # What was made by now lives as long as the process: no collection has to look at it.
         gc.collect()
         gc.freeze()
@@ -148,7 +149,10 @@ class Server:
             turns=turns,
             guard=Guard(identity.rights, settings),
             compact=self._compaction(pool, workers, metrics),
+            breaker=Breaker(settings, Closures(pool)),
         )
+        await documents.breaker.start()
+        stack.push_async_callback(documents.breaker.stop)
         stack.push_async_callback(documents.close)
         return Realtime(
             settings=settings,
@@ -210,7 +214,14 @@ class Server:
         app[pages.NAME] = self.settings.name
         self._sync(app, pool, realtime, identity)
         used = [each for each in ADAPTERS if each.name not in self.settings.adapters_off]
-        for adapter in [*used, *DOORS, operation.OPERATION, openapi.OPENAPI, pages.PAGES]:
+        for adapter in [
+            *used,
+            *DOORS,
+            INSPECTING,
+            operation.OPERATION,
+            openapi.OPENAPI,
+            pages.PAGES,
+        ]:
             if adapter.install is not None:
                 adapter.install(app, pool)
             mount(app, adapter)
@@ -254,40 +265,3 @@ class Server:
         updates.setup(app, notices)
         desk.start()
         self._stack.push_async_callback(desk.stop)
-
-    async def _listen(self, app: web.Application, realtime: Realtime, identity: Identity) -> None:
-        settings, stack = self.settings, self._stack
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            shutdown_timeout=settings.shutdown_grace_s,
-            handle_signals=False,
-            # Sockets have their own pings, requests their timeouts: two system calls saved each.
-            tcp_keepalive=False,
-        )
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=4096)
-        await listen(site, "host", settings.host, "port", settings.port)
-        host, port = runner.addresses[0][:2]
-        identity.hosts.listening_on(port)
-        self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        if settings.metrics_port is not None:
-            await self._listen_for_metrics(app)
-        await identity.greet()
-        sweeper = lifecycle.Sweeper(realtime)
-        sweeper.start()
-        stack.push_async_callback(sweeper.stop)
-        stack.push_async_callback(lifecycle.drain, realtime, settings.shutdown_grace_s)
-        stack.push_async_callback(site.stop)
-
-    async def _listen_for_metrics(self, app: web.Application) -> None:
-        """/metrics alone, without a token, where the operator says."""
-        runner = await operation.apart(app)
-        self._stack.push_async_callback(runner.cleanup)
-        settings = self.settings
-        site = web.TCPSite(runner, settings.metrics_host, settings.metrics_port)
-        place = settings.metrics_host, "metrics_port", settings.metrics_port
-        await listen(site, "metrics_host", *place)
-        host, port = runner.addresses[0][:2]
-        log.info("metrics at http://%s:%s/metrics", host, port)

@@ -14,7 +14,7 @@ from server.member import Member
 if TYPE_CHECKING:
     from server.live import LiveRoom
 
-_PASSING = ("load-failed", "overloaded", "internal", "restart")
+_PASSING = ("load-failed", "overloaded", "costly", "internal", "restart")
 _GONE = ("deleted", "lineage")
 
 

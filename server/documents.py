@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from crdt.room import Phase, Room
 from server.backlog import Backlog
 from server.caller import Caller
 from server.errors import Busy
+from server.inspecting.breaker import Breaker
 from server.large import encoded_of, rows_of
 from server.live import LiveRoom
 from server.member import Member
@@ -60,6 +61,7 @@ class Documents:
         turns: Turns,
         guard: Guard,
         compact: Callable[[UUID], None],
+        breaker: Breaker,
     ) -> None:
         self.settings = settings
         self.bounds = bounds
@@ -70,6 +72,8 @@ class Documents:
         self.guard = guard
         self.workers = workers
         self.compact = compact
+        self.breaker = breaker
+        breaker.on_close = lambda document: self.end(document, "costly")
         self.backlog = Backlog(settings, flusher)
         self.opening = Opening(self)
         self._rooms: dict[UUID, LiveRoom] = {}
@@ -102,13 +106,21 @@ class Documents:
             self.tasks.spawn(self.opening.load(live), f"load {record.id}")
         return live
 
+    def rooms(self) -> Iterable[LiveRoom]:
+        """Every room in memory."""
+        return self._rooms.values()
+
     def peek(self, document: UUID) -> LiveRoom | None:
         """The room of a document, if it is in memory; it may still be loading."""
         return self._rooms.get(document)
 
     def empty_room(self, record: DocumentRecord) -> LiveRoom:
-        """A room that waits for `Opening.take`. Raises Busy when too many are in memory."""
+        """A room that waits for `Opening.take`.
+
+        Raises Busy when too many are in memory, Closed where this one may not be opened now.
+        """
         settings = self.settings
+        self.breaker.check(record.id)
         if len(self._rooms) >= settings.rooms_max:
             raise Busy("too many documents are open")
         room = Room(
@@ -155,6 +167,7 @@ class Documents:
         self.forget(live)
         if reason == "internal":
             self.metrics.room_failures += 1
+            self.breaker.failed(live.record.id, "a fault of the server ended its room")
         live.tell(Fenced(0, reason))
         live.turn(self.turns.clock())  # What came in this turn of the loop is turned away, too.
         for caller in list(live.callers):

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from crdt import events
@@ -64,6 +65,8 @@ class LiveRoom:
         "record",
         "rights_version",
         "room",
+        "slow_turns",
+        "spent_s",
         "tail_rows",
         "tracker",
         "unsaved_bytes",
@@ -92,6 +95,10 @@ class LiveRoom:
         self.unsaved_bytes = 0
         self.tracker: Tracker | None = None
         """What hears of changed records, in documents that hold collections."""
+        self.spent_s = 0.0
+        """For how long it kept the process busy since it was opened."""
+        self.slow_turns = 0
+        """How often that was noticeable to others."""
         self.callers: set[Member] = set()
         """REST requests that wait for their commit."""
 
@@ -135,13 +142,16 @@ class LiveRoom:
 
     def tell(self, event: events.Event) -> None:
         """Something else happened to the room (stored, loaded, remote rows, time)."""
+        started = perf_counter()
         self.perform(self.room.handle(event, self._turns.clock()))
+        self._spent(perf_counter() - started)
 
     def turn(self, now: float) -> None:
         """Handle everything that arrived since the last turn."""
         self.dirty = False
         inbox = self.inbox
         if inbox:
+            started = perf_counter()
             self.inbox = []
             try:
                 effects = self.room.handle(TurnEnded(inbox), now)
@@ -151,6 +161,14 @@ class LiveRoom:
             self.perform(effects)
             if self.room.phase is Phase.LOADING:
                 self._documents.backlog.grew(self)
+            self._spent(perf_counter() - started)
+
+    def _spent(self, seconds: float) -> None:
+        self.spent_s += seconds
+        breaker = self._documents.breaker
+        if seconds >= breaker.slow_s:
+            self.slow_turns += 1
+            breaker.stalled(self.record.id, seconds)
 
     def tick(self) -> None:
         """Time passed; a fault of ours over it costs this room only."""

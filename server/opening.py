@@ -34,10 +34,13 @@ class Opening:
             await self.take(live, loaded)
         except StorageError as error:
             log.warning("document %s cannot be loaded: %s", live.record.id, error)
+            if isinstance(error, LogBroken):
+                documents.breaker.failed(live.record.id, "its log cannot be read")
             self._refuse(live)
         except Exception:
             # Whatever it is: who waits for this load must not wait for ever.
             log.exception("document %s cannot be loaded", live.record.id)
+            documents.breaker.failed(live.record.id, "it cannot be loaded")
             self._refuse(live)
 
     def _refuse(self, live: LiveRoom) -> None:
@@ -112,6 +115,7 @@ class Opening:
         if found:
             await self.load(live)
         else:
+            documents.breaker.failed(document, "a row breaks it, and cannot be set aside")
             documents.give_up(live, "load-failed")
 
     def quarantine(

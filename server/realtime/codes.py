@@ -12,6 +12,7 @@ TOO_LARGE = 4413
 TOO_MANY = 4429
 RESET = 4205
 EXPIRED = 4501
+COSTLY = 4503
 INTERNAL = 1011
 RESTART = 1012
 OVERLOADED = 1013
@@ -28,6 +29,7 @@ CODES = {
     "token-expired": EXPIRED,
     "load-failed": OVERLOADED,
     "overloaded": OVERLOADED,
+    "costly": COSTLY,
     "internal": INTERNAL,
     "restart": RESTART,
 }

@@ -19,6 +19,7 @@ from crdt.errors import BadName, WireError
 from crdt.ids import DocumentName
 from server import websocket
 from server.errors import Busy, TooManyRequests
+from server.inspecting.breaker import Closed
 from server.member import Member
 from server.realtime.codes import MALFORMED, RESET, TIMEOUT, close_code
 from server.realtime.connection import Connection
@@ -181,10 +182,10 @@ class HocuspocusConnection(Connection):
             entry = await realtime.entrance.enter(name, shown or self.handshake or "", create=True)
             principal, record, role = entry
             realtime.documents.room(record)
-        except (AuthError, BadName, TooManyRequests) as error:
+        except (AuthError, BadName, TooManyRequests, Closed) as error:
             realtime.metrics.refuse(getattr(error, "reason", "bad-name"))
             if self._waiting.get(prefix) is waiting:  # Else another token is looked at by now.
-                self.deny(prefix, DENIED)
+                self.deny(prefix, error.reason if isinstance(error, Closed) else DENIED)
             return
         except (StorageError, Busy):
             realtime.metrics.refuse("unavailable")

@@ -16,6 +16,7 @@ from crdt.bounds import Bounds
 from server.settings.apis import Apis, Ascently, Difflog
 from server.settings.files import Files
 from server.settings.media import Media, Scanning
+from server.settings.operating import Breaking
 from server.settings.people import Identity
 from server.settings.topics import (
     Address,
@@ -43,6 +44,7 @@ class Settings(
     Identity,
     Connections,
     Rooms,
+    Breaking,
     Sync,
     Files,
     Media,

@@ -1,0 +1,66 @@
+"""To be reached from outside, and in the end to be left without losing anything."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from server import operation
+from server.binding import listen
+from server.realtime import lifecycle
+
+if TYPE_CHECKING:
+    from server.identity import Identity
+    from server.realtime.connection import Realtime
+    from server.settings import Settings
+
+log = logging.getLogger("plait")
+
+
+async def open_ports(
+    app: web.Application, realtime: Realtime, identity: Identity, stack: AsyncExitStack
+) -> str:
+    """Accept connections from now on, until `stack` is closed; http://HOST:PORT that is bound.
+
+    Raises StartError.
+    """
+    settings = realtime.settings
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=settings.shutdown_grace_s,
+        handle_signals=False,
+        # Sockets have their own pings, requests their timeouts: two system calls saved each.
+        tcp_keepalive=False,
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, settings.host, settings.port, backlog=4096)
+    await listen(site, "host", settings.host, "port", settings.port)
+    host, port = runner.addresses[0][:2]
+    identity.hosts.listening_on(port)
+    if settings.metrics_port is not None:
+        await _listen_for_metrics(app, settings, stack)
+    await identity.greet()
+    sweeper = lifecycle.Sweeper(realtime)
+    sweeper.start()
+    stack.push_async_callback(sweeper.stop)
+    stack.push_async_callback(lifecycle.drain, realtime, settings.shutdown_grace_s)
+    stack.push_async_callback(site.stop)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _listen_for_metrics(
+    app: web.Application, settings: Settings, stack: AsyncExitStack
+) -> None:
+    """/metrics alone, without a token, where the operator says."""
+    runner = await operation.apart(app)
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, settings.metrics_host, settings.metrics_port)
+    place = settings.metrics_host, "metrics_port", settings.metrics_port
+    await listen(site, "metrics_host", *place)
+    host, port = runner.addresses[0][:2]
+    log.info("metrics at http://%s:%s/metrics", host, port)
