@@ -39,6 +39,8 @@ class Kind(StrEnum):
     PROFILE = "profile"
     """The password of one difflog profile, on sockets only."""
     FILE = "file"
+    SESSION = "session"
+    """A browser's cookie, which stands for a login as an access token does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +57,7 @@ class Principal:
     device: str | None = None
     """The device (one key of the account) that logged in; None for a document token."""
     family: str | None = None
-    """The login (family of refresh tokens) that an access token came from."""
+    """The login that an access token came from, or that a cookie stands for."""
     token: str = ""
     """The id (jti) of the token that was shown, or that of a personal token."""
     via: str = ""

@@ -24,6 +24,7 @@ from server.hosts import HOSTS
 from server.identify import IDENTIFY
 from server.limits import LIMITS
 from server.routing import Decorator, Route, Routes
+from server.session import cookie
 from storage.pool import Pool
 
 __all__ = ["Decorator", "Route", "Routes"]
@@ -64,6 +65,10 @@ class Access:
         """The same policy of a socket, whose handler takes personal tokens for an API."""
         return replace(self, api=api)
 
+    def or_session(self) -> Access:
+        """The same policy, that also takes the session cookie of a browser."""
+        return replace(self, kinds=self.kinds | {Kind.SESSION})
+
     def writing(self, api: str) -> Access:
         """The same policy, that also takes personal tokens which may write to an API."""
         return replace(self.reading(api), writes=True)
@@ -85,6 +90,8 @@ FILE = Access(
 """As DOCUMENT, or a token for the document's files; in the query too, where a player puts it."""
 PERSONAL = Access(name="personal", kinds=frozenset())
 """Personal tokens and nothing else, once an API is named; whatever else is shown gets 401."""
+SESSION = Access(name="session", kinds=frozenset({Kind.SESSION}))
+"""The session cookie of a browser and nothing else; whatever else is shown gets 401."""
 REFRESH = Access(name="refresh")
 """A refresh token, which the handler reads: it is the only route that takes one."""
 SOCKET = Access(name="socket", kinds=frozenset())
@@ -101,6 +108,10 @@ async def bearer(request: web.Request, access: Access) -> Principal | None:
     Raises Unauthorized, or Forbidden for a personal token of another API.
     """
     identify = request.app[IDENTIFY]
+    if Kind.SESSION in access.kinds and (
+        access.kinds == {Kind.SESSION} or not request.headers.getall("Authorization", [])
+    ):
+        return await _by_cookie(request, access)
     is_only_personal = access.kinds == {Kind.PERSONAL}
     try:
         principal = await identify.from_request(
@@ -118,6 +129,22 @@ async def bearer(request: web.Request, access: Access) -> Principal | None:
         raise
     if is_only_personal and principal.kind is not Kind.PERSONAL:
         raise Unauthorized("token_type")
+    return principal
+
+
+async def _by_cookie(request: web.Request, access: Access) -> Principal | None:
+    """Who a browser is logged in as; None where nobody need be. Raises as `bearer`."""
+    try:
+        text = cookie.of(request)
+        principal = None if text is None else await request.app[IDENTIFY].from_cookie(text)
+        if principal is not None:
+            cookie.check_write(request)
+    except (Unauthorized, Forbidden):
+        if access.optional:
+            return None
+        raise
+    if principal is None and not access.optional:
+        raise Unauthorized("token_missing")
     return principal
 
 

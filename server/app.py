@@ -43,6 +43,7 @@ from server.reading import READINGS, Readings
 from server.realtime import DOORS, lifecycle
 from server.realtime.connection import REALTIME, Realtime
 from server.scanning.desk import DESK, Desk
+from server.session.routes import SESSIONS
 from server.thinning import Thinning
 from server.workers import Workers
 from storage.blocks import Blocks as BlockStore
@@ -216,6 +217,7 @@ class Server:
         used = [each for each in ADAPTERS if each.name not in self.settings.adapters_off]
         for adapter in [
             *used,
+            SESSIONS,
             *DOORS,
             INSPECTING,
             operation.OPERATION,

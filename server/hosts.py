@@ -53,6 +53,15 @@ class Hosts:
         self._names.update(name.lower() for name in names)
 
     @property
+    def origin(self) -> str:
+        """The public URL as browsers write it into `Origin`: scheme, host and unusual port."""
+        parts = urlsplit(self.public_url)
+        usual = {"http": 80, "https": 443}.get(parts.scheme)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        port = "" if parts.port in {None, usual} else f":{parts.port}"
+        return f"{parts.scheme}://{host}{port}"
+
+    @property
     def websocket_url(self) -> str:
         """The public URL with the scheme of WebSockets."""
         return "ws" + self.public_url.removeprefix("http")

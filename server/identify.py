@@ -8,14 +8,15 @@ hash and two look-ups, an unknown one a signature check and one query.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from aiohttp import web
 
 from auth.errors import Unauthorized
+from auth.links import Links as Signed
 from auth.opaque import LINK_PREFIX, prefix_in
 from auth.personal import is_personal, read_scopes
 from auth.principal import Kind, Principal, Role
@@ -45,11 +46,14 @@ class Credential(NamedTuple):
     def of(cls, principal: Principal) -> Credential:
         """The credential that a principal was identified by."""
         account = principal.account
-        if principal.kind is Kind.ACCESS:
+        if principal.kind in {Kind.ACCESS, Kind.SESSION}:
             return cls(account, Kind.ACCESS, principal.family or "")
         if principal.kind is Kind.PERSONAL:
             return cls(account, Kind.PERSONAL, principal.token)
         return cls(account, Kind.DOCUMENT, principal.token, principal.issued_at, principal.via)
+
+
+Read: TypeAlias = Callable[[str, bytes, float], Awaitable[Principal]]
 
 
 class _Known:
@@ -72,6 +76,7 @@ class Identify:
         self,
         *,
         tokens: Tokens,
+        cookies: Signed,
         credentials: Credentials,
         personal: AccessTokens,
         links: Links,
@@ -81,6 +86,7 @@ class Identify:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._tokens = tokens
+        self._cookies = cookies
         self._credentials = credentials
         self._personal = personal
         self._links = links
@@ -102,15 +108,20 @@ class Identify:
         Raises Unauthorized, Forbidden for a personal token without a scope for that API, or
         Unavailable with the database away.
         """
-        principal = (await self._verified(token)).within(api)
+        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        principal = (await self._verified(token, digest, self._read)).within(api)
         if principal.kind is Kind.FILE and not files:
             raise Unauthorized("token_type")
         if principal.kind is Kind.PERSONAL:
             self.uses.note(principal.token)
         return principal
 
-    async def _verified(self, token: str) -> Principal:
-        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
+    async def from_cookie(self, text: str) -> Principal:
+        """Who a session cookie speaks for; no token is a cookie, or the reverse. Raises as above."""
+        digest = sha256(b"cookie " + text.encode("utf-8", "surrogatepass")).digest()
+        return await self._verified(text, digest, self._read_cookie)
+
+    async def _verified(self, token: str, digest: bytes, read: Read) -> Principal:
         known = self._known.get(digest)
         if known is not None:
             principal = known.principal
@@ -120,7 +131,7 @@ class Identify:
                 and not principal.is_expired(self._clock())
             ):
                 return principal
-        return await self._identify(token, digest)
+        return await self._identify(token, digest, read)
 
     async def from_request(
         self, request: web.Request, *, query_token: bool = False, api: str | None = None
@@ -148,11 +159,11 @@ class Identify:
             if known.credential not in self._standings or known.said.is_expired(now):
                 del self._known[digest]
 
-    async def _identify(self, token: str, digest: bytes) -> Principal:
+    async def _identify(self, token: str, digest: bytes, read: Read) -> Principal:
         now = self._clock()
         known = self._known.get(digest)
         if known is None or known.said.is_expired(now):
-            known = _Known(await self._read(token, digest, now))
+            known = _Known(await read(token, digest, now))
         standing = await self._standings.get(known.credential)
         if not standing.is_live:
             raise Unauthorized("token_revoked")
@@ -185,6 +196,16 @@ class Identify:
         if said.is_expired(now):
             raise Unauthorized("token_expired")
         return said
+
+    async def _read_cookie(self, text: str, digest: bytes, now: float) -> Principal:
+        del digest
+        said = self._cookies.verify(text, now)
+        return Principal(
+            kind=Kind.SESSION,
+            account=str(said["sub"]),
+            family=str(said["fam"]),
+            expires_at=float(said["until"] or 0),
+        )
 
     async def _load(self, credential: Credential) -> tuple[Standing, int]:
         account, kind, token, issued_at, via = credential

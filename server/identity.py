@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from auth.links import Links as Signed
 from auth.registration import setup_code
 from auth.tokens import Tokens
 from server.hosts import HOSTS, Hosts
@@ -60,11 +61,13 @@ class Identity:
         self.keyring: Keyring = open_keyring(settings)
         self.hosts = Hosts(settings)
         self._keep_in(pool)
+        self.cookies = Signed(self.keyring.signing, "session")
         self.tokens = Tokens(self.keyring.signing, self.keyring.identity.public_text)
         self.watch = Watch(self.grants.moved, period_s=settings.rights_poll_s)
         self.limits = {"auth": Limit(settings.login_attempts_per_minute, time.monotonic)}
         self.identify = Identify(
             tokens=self.tokens,
+            cookies=self.cookies,
             credentials=self.credentials,
             personal=self.personal,
             links=self.links,
@@ -86,6 +89,7 @@ class Identity:
             keyring=self.keyring,
             hosts=self.hosts,
             tokens=self.tokens,
+            cookies=self.cookies,
             accounts=self.accounts,
             credentials=self.credentials,
             clock=clock,

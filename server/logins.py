@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from auth.challenge import NONCE_BYTES, Challenges, read_server_challenge
 from auth.errors import AccountDisabled, ApprovalRequired, Unauthorized
 from auth.keys import encode_base58, read_public_key, read_signature, verify
+from auth.links import Claim, Links
 from auth.refresh import SECRET_BYTES, RefreshTokens, digest
 from auth.registration import Admission, admit, code_fits, effective_mode
 from auth.tokens import Tokens
@@ -58,6 +59,18 @@ class LoggedIn:
     """Base58 signature of the identity key over the caller's `server_challenge`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A login that a browser keeps as a cookie."""
+
+    account: Account
+    family: str
+    cookie: str
+    expires_at: float
+    """Epoch seconds."""
+    server_signature: str | None
+
+
 class Logins:
     """The login of one server."""
 
@@ -68,6 +81,7 @@ class Logins:
         keyring: Keyring,
         hosts: Hosts,
         tokens: Tokens,
+        cookies: Links,
         accounts: Accounts,
         credentials: Credentials,
         clock: Callable[[], float] = time.time,
@@ -76,6 +90,7 @@ class Logins:
         self._keyring = keyring
         self._hosts = hosts
         self._tokens = tokens
+        self._cookies = cookies
         self._accounts = accounts
         self._credentials = credentials
         self._clock = clock
@@ -93,6 +108,36 @@ class Logins:
         Raises BadCredential (shape), Unauthorized (challenge or signature), ApprovalRequired,
         AccountDisabled, RegistrationClosed, RegistrationFull.
         """
+        account, device, signature = await self._admit(attempt)
+        pair = await self._open(account, device)
+        return LoggedIn(account=account, device=device, pair=pair, server_signature=signature)
+
+    async def open_session(self, attempt: Attempt, client: str) -> Session:
+        """The same for a browser: a cookie takes the place of the tokens. Raises as `log_in`.
+
+        `client` is how the browser calls itself, for the list of sessions.
+        """
+        account, device, signature = await self._admit(attempt)
+        family, now = self._id(), self._clock()
+        lifetime_s = self._settings.session_s
+        # No refresh token has this digest: the cookie is never renewed by one.
+        await self._keep(account, device, family, secrets.token_bytes(32), lifetime_s, client)
+        claims: dict[str, Claim] = {
+            "sub": account.id,
+            "fam": family,
+            "until": int(now) + lifetime_s,
+        }
+        cookie = self._cookies.mint(claims, now=now, lifetime_s=lifetime_s)
+        return Session(
+            account=account,
+            family=family,
+            cookie=cookie,
+            expires_at=int(now) + lifetime_s,
+            server_signature=signature,
+        )
+
+    async def _admit(self, attempt: Attempt) -> tuple[Account, str, str | None]:
+        """Whose signed challenge it is, on which device, and our own signature if one is asked."""
         asked = attempt.server_challenge
         to_sign = None if asked is None else read_server_challenge(asked)
         key, login = await self._check(attempt.public_key, attempt.message, attempt.signature)
@@ -107,12 +152,7 @@ class Logins:
             raise ApprovalRequired
         if account.state != "active":
             raise AccountDisabled
-        return LoggedIn(
-            account=account,
-            device=device,
-            pair=await self._open(account, device),
-            server_signature=self._sign(to_sign),
-        )
+        return account, device, self._sign(to_sign)
 
     async def prove(self, public_key: str, message: str, signature: str) -> bytes:
         """The key that signed a challenge of its own, for a device that is to be let in.
@@ -134,7 +174,7 @@ class Logins:
             expires_at=now + self._settings.refresh_token_s,
             grace_s=self._settings.refresh_grace_s,
         )
-        return Pair(access=self._access(renewed.account, renewed.family), refresh=following)
+        return Pair(access=self.access_for(renewed.account, renewed.family), refresh=following)
 
     async def _check(self, public_key: str, message: str, signature: str) -> tuple[bytes, Login]:
         """A key that signed its challenge, which is used up by that, and whose it is."""
@@ -178,19 +218,33 @@ class Logins:
     async def _open(self, account: Account, device: str) -> Pair:
         family = self._id()
         refresh = self._refresh.mint(family, secrets.token_bytes(SECRET_BYTES))
+        lifetime_s = self._settings.refresh_token_s
+        await self._keep(account, device, family, digest(refresh), lifetime_s)
+        return Pair(access=self.access_for(account.id, family), refresh=refresh)
+
+    async def _keep(  # noqa: PLR0917 (what a login is made of)
+        self,
+        account: Account,
+        device: str,
+        family: str,
+        shown: bytes,
+        lifetime_s: int,
+        client: str = "",
+    ) -> None:
         now = self._clock()
         await self._credentials.open(
             account=account.id,
             device=device,
             family=family,
-            digest=digest(refresh),
+            digest=shown,
             now=now,
-            expires_at=now + self._settings.refresh_token_s,
+            expires_at=now + lifetime_s,
             most=self._settings.logins_per_account_max,
+            client=client,
         )
-        return Pair(access=self._access(account.id, family), refresh=refresh)
 
-    def _access(self, account: str, family: str) -> str:
+    def access_for(self, account: str, family: str) -> str:
+        """A short-lived access token of a login; the caller has seen that it stands."""
         return self._tokens.mint_access(
             account=account,
             family=family,

@@ -27,6 +27,8 @@ class LoginRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     used_at: float
     expires_at: float
+    client: str
+    """How a browser with a session cookie calls itself; empty for a login with tokens."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +59,8 @@ FROM accounts a WHERE a.id = $1
 """
 
 _OPEN = """
-INSERT INTO refresh_families (id, account, device, current, rotated_at, expires_at)
-VALUES ($1, $2, $3, ARRAY[$4::bytea], to_timestamp($5), to_timestamp($6))
+INSERT INTO refresh_families (id, account, device, current, rotated_at, expires_at, client)
+VALUES ($1, $2, $3, ARRAY[$4::bytea], to_timestamp($5), to_timestamp($6), $7)
 """
 _TRIM = """
 DELETE FROM refresh_families WHERE id IN (
@@ -77,7 +79,7 @@ UPDATE refresh_families SET current = $2, previous = $3, rotated_at = to_timesta
 _LOGINS = """
 SELECT id AS family, device, extract(epoch FROM created_at)::float8 AS created_at,
        extract(epoch FROM rotated_at)::float8 AS used_at,
-       extract(epoch FROM expires_at)::float8 AS expires_at
+       extract(epoch FROM expires_at)::float8 AS expires_at, client
 FROM refresh_families WHERE account = $1 ORDER BY rotated_at DESC, id
 """
 
@@ -126,6 +128,7 @@ class Credentials:
         now: float,
         expires_at: float,
         most: int,
+        client: str = "",
     ) -> None:
         """Begin a login. An account has at most `most`; the one unused for longest makes room.
 
@@ -135,7 +138,9 @@ class Credentials:
             async with transaction(self._pool) as connection:
                 if await connection.fetchval(LOCK, account) != "active":
                     raise AccountDisabled
-                await connection.execute(_OPEN, family, account, device, digest, now, expires_at)
+                await connection.execute(
+                    _OPEN, family, account, device, digest, now, expires_at, client
+                )
                 if await connection.execute(_TRIM, account, most) != "DELETE 0":
                     await connection.execute(BUMP, account)
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from auth.principal import Kind
 from server.adapter import Access, Mounted
+from server.session.cookie import NAME
 
 QUERY = "queryToken"
+COOKIE = "sessionCookie"
 
 _BY_KIND: dict[str, tuple[str, str]] = {
     "access": (
@@ -50,7 +52,8 @@ def _of_kind(kind: Kind) -> tuple[str, str]:
 
 def _bearers(access: Access) -> dict[str, str]:
     """Name → sentence of the bearer tokens that a policy takes."""
-    found = dict(_of_kind(kind) for kind in sorted(access.kinds, key=list(Kind).index))
+    kinds = sorted(access.kinds - {Kind.SESSION}, key=list(Kind).index)
+    found = dict(_of_kind(kind) for kind in kinds)
     if access.name in _BY_POLICY:
         name, about = _BY_POLICY[access.name]
         found[name] = about
@@ -63,6 +66,8 @@ def of(mounted: Mounted) -> list[dict[str, list[str]]]:
     names = [*_bearers(access), *access.schemes]
     if access.query_token:
         names.append(QUERY)
+    if Kind.SESSION in access.kinds:
+        names.append(COOKIE)
     personal, _ = _of_kind(Kind.PERSONAL)
     scope = f"{access.api}:{'write' if access.writes else 'read'}"
     ways: list[dict[str, list[str]]] = [
@@ -80,6 +85,16 @@ def schemes(mounts: Iterable[Mounted]) -> dict[str, Mapping[str, Any]]:
         found |= mounted.adapter.schemes
         for name, about in _bearers(mounted.route.access).items():
             found[name] = {"type": "http", "scheme": "bearer", "description": about}
+        if Kind.SESSION in mounted.route.access.kinds:
+            found[COOKIE] = {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": NAME,
+                "description": (
+                    "The session cookie of a browser, from `POST /api/session`; with the prefix "
+                    "`__Secure-` where the server speaks TLS. Writes need our own `Origin`."
+                ),
+            }
         if mounted.route.access.query_token:
             found[QUERY] = {
                 "type": "apiKey",

@@ -6,8 +6,8 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from auth.errors import Unauthorized
-from auth.principal import Role
+from auth.errors import AuthError, Unauthorized
+from auth.principal import Principal, Role
 from crdt.errors import BadName
 from crdt.ids import DocumentName
 from server.adapter import SOCKET, Routes
@@ -20,6 +20,7 @@ from server.realtime.connection import REALTIME, Realtime
 from server.realtime.hocuspocus import HocuspocusConnection
 from server.realtime.y import YConnection
 from server.realtime.ysweet_socket import YSweetConnection
+from server.session import cookie
 
 ROUTES = Routes()
 
@@ -105,6 +106,8 @@ async def hocuspocus(request: web.Request) -> web.StreamResponse:
     # A URL ends up in logs; providers of this protocol have a frame for the token.
     token, subprotocol = credential(request, query=False)
     principal = await realtime.identify.from_token(token, API) if token else None
+    if principal is None and "Cookie" in request.headers:
+        principal = await _in_browser(request, insists=False)
     _has_room(realtime, remote)
     connection = HocuspocusConnection(
         realtime,
@@ -145,6 +148,25 @@ async def y_sweet(request: web.Request) -> web.StreamResponse:
     return await _enter(request, DocumentName.parse(request.match_info["again"]), YSweetConnection)
 
 
+async def _in_browser(request: web.Request, *, insists: bool) -> Principal | None:
+    """Who a page of ours is logged in as, by the cookie; None where no cookie is shown.
+
+    Raises Unauthorized and, for pages of others, Forbidden; None instead where the dialect has
+    frames to show a token in, so that nobody `insists`.
+    """
+    try:
+        text = cookie.of(request)
+        if text is None:
+            return None
+        principal = await request.app[REALTIME].identify.from_cookie(text)
+        cookie.check_origin(request)
+    except AuthError:
+        if insists:
+            raise
+        return None
+    return principal
+
+
 async def _enter(
     request: web.Request, name: DocumentName, dialect: type[YConnection]
 ) -> web.StreamResponse:
@@ -154,10 +176,11 @@ async def _enter(
     _admission(realtime, remote)
     key = upgrade.accept_key(request)
     token, subprotocol = credential(request, query=True)
-    if token is None:
+    shown = token if token is not None else await _in_browser(request, insists=True)
+    if shown is None:
         raise Unauthorized("token_missing")
     create = dialect is YConnection
-    principal, record, role = await realtime.entrance.enter(name, token, create=create)
+    principal, record, role = await realtime.entrance.enter(name, shown, create=create)
     # While an HTTP answer can still say that there is no room for one more.
     _has_room(realtime, remote)
     realtime.documents.room(record)

@@ -26,6 +26,9 @@ class Identity:
     refresh_grace_s: int = 30
     """Seconds in which a refresh token may be sent again because its answer was lost."""
 
+    session_s: int = 30 * 86_400
+    """Seconds for which a browser's session cookie is good."""
+
     challenge_s: int = 300
     """Seconds for which a login challenge is good."""
 

@@ -13,6 +13,7 @@ from server.door import setup_http
 from server.health import HEALTH, Health
 from server.identity import Identity
 from server.metrics import METRICS, Metrics
+from server.session.routes import SESSIONS
 from server.settings import Settings
 from storage.documents import Documents
 from storage.pool import Pool
@@ -55,7 +56,7 @@ def make_app(identity: Identity, pool: Pool) -> web.Application:
     identity.install(made)
     made[HEALTH] = Health(pool)
     made[METRICS] = Metrics()
-    for adapter in ADAPTERS:
+    for adapter in [*ADAPTERS, SESSIONS]:
         mount(made, adapter)
     return made
 

@@ -34,7 +34,7 @@ CHECKS = (
 )
 EXAMPLES = 200 if FULL else 3
 """Random requests to each route."""
-ENDS_THE_LOGIN = "^/api/(auth/logout|sessions)$"
+ENDS_THE_LOGIN = "^/api/(auth/logout|sessions?)$"
 """After these the caller would be nobody in particular."""
 
 

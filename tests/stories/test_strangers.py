@@ -35,6 +35,7 @@ EXPECTED: dict[str, dict[str, set[int]]] = {
     "socket": {"token of another document": {403}, "another account": {403}},
     "operator": {who: {401, 404} for who in ("owner", "another account", "document token")},
     "refresh": {who: {401} for who in ("owner", "another account", "document token")},
+    "session": {who: {401} for who in ("owner", "another account", "viewer", "document token")},
     "personal": {who: {401} for who in ("owner", "another account", "viewer", "document token")},
 }
 """What a kind of caller gets at a policy; whoever is not named may be let in."""
@@ -45,7 +46,8 @@ def allowed(route: Route, who: str) -> set[int] | None:
     policy = route.access.name
     if route.path == "/ws":
         # Hocuspocus clients say which document they want, and who they are, in frames.
-        by_handshake = {"token of another scope": {403}, "anonymous": {101}, "cookie": {101}}
+        shown_later = {who: {101} for who in ("anonymous", "cookie", *BROWSERS)}
+        by_handshake = {"token of another scope": {403}, **shown_later}
         return by_handshake.get(who, {401} if who in NOBODY else {101})
     if who in NOBODY and policy in EXPECTED:
         if policy == "refresh" and who == "refresh token":
@@ -54,9 +56,26 @@ def allowed(route: Route, who: str) -> set[int] | None:
     if policy == "password":
         # Nobody of these shows one; what is missing beside it may be said first.
         return {400, 401, 404}
-    if who in PERSONAL:
-        return _of_personal_token(route, who)
+    if who in PERSONAL or who in BROWSERS:
+        return _of_cookie(route, who) if who in BROWSERS else _of_personal_token(route, who)
     return EXPECTED.get(policy, {}).get(who)
+
+
+BROWSERS = ("browser", "foreign page")
+"""The owner's session cookie, shown by a page of ours and by somebody else's."""
+
+
+def _of_cookie(route: Route, who: str) -> set[int] | None:
+    """What the session cookie gets: it counts where the policy names it, and for our pages."""
+    access = route.access
+    if access.name in {"anyone", "password"} or access.optional:
+        return None
+    if access.name == "socket":
+        return {101} if who == "browser" else {403}
+    if Kind.SESSION not in access.kinds:
+        return {401, 404} if access.name == "operator" else {401}
+    # 401 where another visit has ended the login by then.
+    return {401, 403} if who == "foreign page" and route.method not in {"GET", "HEAD"} else None
 
 
 PERSONAL = ("read token", "write token", "token of another scope")
@@ -66,7 +85,7 @@ PERSONAL = ("read token", "write token", "token of another scope")
 def _of_personal_token(route: Route, who: str) -> set[int] | None:
     """What a personal token gets: its policy names an API, and whether it must be one to write."""
     access = route.access
-    if access.name in {"refresh", "operator"}:
+    if access.name in {"refresh", "operator", "session"}:
         return {401, 404}
     if access.name == "anyone" or access.optional:
         return None

@@ -27,7 +27,7 @@ HANDSHAKE = {
     "Sec-WebSocket-Version": "13",
     "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
 }
-ENDS_THE_LOGIN = ("/api/auth/logout", "/api/sessions")
+ENDS_THE_LOGIN = ("/api/auth/logout", "/api/session", "/api/sessions")
 """Routes after which a caller is one no more: visited last."""
 
 
@@ -96,6 +96,16 @@ async def personal_token(world: World, person: Person, scope: str) -> str:
     return str((await response.json())["token"])
 
 
+async def session_cookie(world: World, person: Person) -> str:
+    """The cookie of a browser that somebody is logged in with."""
+    web: Any = world.web
+    message = await person.challenge(web)
+    body = {"public_key": person.public_key, "message": message, "signature": person.sign(message)}
+    response = await world.web.post("/api/session", json=body)
+    assert response.status == 200, await response.text()
+    return response.cookies["next-auth.session-token"].value
+
+
 async def signed_challenge(world: World, victim: Person) -> str:
     """A JWT with the victim's claims that the server was made to sign as a `server_challenge`."""
     header = {"alg": "EdDSA", "typ": "JWT", "kid": world.identity.keyring.signing.key_id}
@@ -142,3 +152,7 @@ async def populate(world: World) -> None:
     world.headers["cookie"] = {
         "Cookie": f"next-auth.session-token={owner.access}; token={owner.access}"
     }
+    session = {"Cookie": f"next-auth.session-token={await session_cookie(world, owner)}"}
+    public = world.identity.hosts.origin
+    world.headers["browser"] = {"Origin": public, "Content-Type": "application/json"} | session
+    world.headers["foreign page"] = {"Origin": "https://evil.example"} | session

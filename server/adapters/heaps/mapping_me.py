@@ -92,6 +92,7 @@ def sessions(
                 last_used_at=spelled(login.used_at),
                 expires_at=spelled(login.expires_at),
                 is_current=login.family == principal.family,
+                client=login.client,
             )
             for login in logins
             if login.expires_at > now

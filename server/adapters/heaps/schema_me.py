@@ -99,6 +99,8 @@ class Session(msgspec.Struct, kw_only=True):
     """When its tokens were last renewed."""
     expires_at: str
     is_current: bool
+    client: str
+    """How a browser with a session cookie calls itself; empty for a login with tokens."""
 
 
 class Sessions(msgspec.Struct, kw_only=True):

@@ -11,7 +11,7 @@ from crdt.ids import make_ulid
 from server.adapter import ACCOUNT, Routes, principal_of
 from server.adapters.heaps import mapping_me as mapping
 from server.adapters.heaps import schema_me as schema
-from server.adapters.heaps.policy import READ
+from server.adapters.heaps.policy import LOGIN, READ
 from server.errors import ApiError, NotFound
 from server.http import read_body, reply
 from server.identity import IDENTITY
@@ -23,7 +23,7 @@ CURRENT = "current"
 """Stands for the session that asks."""
 
 
-@ROUTES.get("/api/me", access=READ, reply=schema.Me)
+@ROUTES.get("/api/me", access=READ.or_session(), reply=schema.Me)
 @ROUTES.post("/api/me", access=READ, body=None, reply=schema.Me)
 async def me(request: web.Request) -> web.Response:
     """The caller's account, workspaces, usage and limits."""
@@ -44,7 +44,7 @@ async def me(request: web.Request) -> web.Response:
 # -- sessions -----------------------------------------------------------------------------
 
 
-@ROUTES.get("/api/sessions", access=ACCOUNT, reply=schema.Sessions)
+@ROUTES.get("/api/sessions", access=LOGIN, reply=schema.Sessions)
 async def sessions(request: web.Request) -> web.Response:
     """List the account's logins."""
     identity, principal = request.app[IDENTITY], principal_of(request)
@@ -55,7 +55,7 @@ async def sessions(request: web.Request) -> web.Response:
 
 @ROUTES.delete(
     "/api/sessions/{session_id}",
-    access=ACCOUNT,
+    access=LOGIN,
     body=None,
     reply=schema.SessionsEnded,
     errors=(404,),
@@ -74,7 +74,7 @@ async def logout(request: web.Request) -> web.Response:
     return await _end(request, principal_of(request).family)
 
 
-@ROUTES.delete("/api/sessions", access=ACCOUNT, body=None, reply=schema.SessionsEnded)
+@ROUTES.delete("/api/sessions", access=LOGIN, body=None, reply=schema.SessionsEnded)
 async def end_others(request: web.Request) -> web.Response:
     """End every login of the account but the caller's."""
     identity, principal = request.app[IDENTITY], principal_of(request)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from auth.personal import read_scopes
-from server.adapter import ACCOUNT, Routes, principal_of
+from server.adapter import Routes, principal_of
 from server.adapters.heaps import schema_tokens as schema
 from server.adapters.heaps.moments import spelled
+from server.adapters.heaps.policy import LOGIN
 from server.errors import ApiError, BadBody, NotFound
 from server.http import read_body, reply
 from server.identity import IDENTITY
@@ -23,7 +24,7 @@ ROUTES = Routes(section="Personal access tokens")
 
 @ROUTES.post(
     "/api/access-tokens",
-    access=ACCOUNT.limited("auth"),
+    access=LOGIN.limited("auth"),
     body=schema.MakeToken,
     replies={201: schema.TokenMade},
     errors={409: "The account has as many tokens as it may have, or is not active."},
@@ -49,7 +50,7 @@ async def make(request: web.Request) -> web.Response:
     return reply(shown, 201, {"Cache-Control": "no-store"})
 
 
-@ROUTES.get("/api/access-tokens", access=ACCOUNT, reply=schema.TokenList)
+@ROUTES.get("/api/access-tokens", access=LOGIN, reply=schema.TokenList)
 async def listed(request: web.Request) -> web.Response:
     """List the caller's personal access tokens, without their secrets."""
     identity = request.app[IDENTITY]
@@ -63,7 +64,7 @@ async def listed(request: web.Request) -> web.Response:
 
 @ROUTES.delete(
     "/api/access-tokens/{token_id}",
-    access=ACCOUNT,
+    access=LOGIN,
     body=None,
     reply=schema.TokensRevoked,
     errors=(404,),
@@ -75,7 +76,7 @@ async def revoke(request: web.Request) -> web.Response:
 
 @ROUTES.delete(
     "/api/access-tokens",
-    access=ACCOUNT,
+    access=LOGIN,
     body=schema.RevokeToken,
     reply=schema.TokensRevoked,
     errors=(404,),
