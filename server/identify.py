@@ -117,7 +117,7 @@ class Identify:
         return principal
 
     async def from_cookie(self, text: str) -> Principal:
-        """Who a session cookie speaks for; no token is a cookie, or the reverse. Raises as above."""
+        """Who a session cookie speaks for; it is no token, nor a token a cookie. Raises alike."""
         digest = sha256(b"cookie " + text.encode("utf-8", "surrogatepass")).digest()
         return await self._verified(text, digest, self._read_cookie)
 
