@@ -10,6 +10,7 @@ elements that Markdown does not know stay where they are.
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 from pycrdt._pycrdt import Text as _Text
 from pycrdt._pycrdt import XmlText as _XmlText
 
@@ -48,10 +49,12 @@ class Line:
             if kind == "equal":
                 self._format(places[a:b], before[a:b], after[c:d])
                 continue
-            # Written behind what goes, so that its place is known whatever of it was there.
-            seen = [place for place in places[:b] if place is not None]
-            self._insert(seen[-1] + 1 if seen else 0, after[c:d])
-            self._remove([place for place in places[a:b] if place is not None])
+            going = [place for place in places[a:b] if place is not None]
+            if not self._replace(going, after[c:d]):
+                # Written behind what goes, so that its place is known whatever of it was there.
+                seen = [place for place in places[:b] if place is not None]
+                self._insert(seen[-1] + 1 if seen else 0, after[c:d])
+            self._remove(going)
 
     # -- formats --------------------------------------------------------------------------
 
@@ -96,6 +99,29 @@ class Line:
             unit = self._units[places[start]]
             self._text(unit).remove_range(transaction, unit.at, last.at + last.size - unit.at)
             end = start
+
+    def _replace(self, going: Sequence[int], units: Sequence[Unit]) -> bool:
+        """Write letters where letters go; whether it could be done.
+
+        Behind the first letter of the word that goes: what others write before or behind that word
+        stays before or behind the new one, whoever of them counts as the first.
+        """
+        first = self._units[going[0]] if going else None
+        pieces = _pieces(units)
+        if first is None or first.value is not None or len(pieces) != 1:
+            return False
+        if not isinstance(pieces[0], TextTree):
+            return False
+        second = self._units[going[1]] if len(going) > 1 else first
+        is_word = _follows(first, second) and (first.key + second.key).isalnum()
+        at = second.at if is_word else first.at
+        self._writing.insert_runs(self._text(first), at, pieces[0].runs)
+        moved = sum(unit.size for unit in units if unit.key[0] != "\0")
+        for place in going:
+            unit = self._units[place]
+            if unit.child == first.child and unit.at >= at:
+                self._units[place] = msgspec.structs.replace(unit, at=unit.at + moved)
+        return True
 
     def _insert(self, place: int, units: Sequence[Unit]) -> None:
         """Write letters and elements before the unit at this place of the line."""

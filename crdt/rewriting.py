@@ -259,8 +259,10 @@ def _owners(groups: Sequence[_Group], seen: Trees) -> list[int | None]:
     owners: list[int | None] = [None] * len(seen)
     old = [repr(tree) for tree in seen]
     matcher = SequenceMatcher(None, old, [key for key, _ in keys], autojunk=False)
-    for a, b, size in matcher.get_matching_blocks():
-        owners[a : a + size] = [number for _, number in keys[b : b + size]]
+    for _, a, b, c, d in matcher.get_opcodes():
+        # Not equal, and as many: Markdown could not say all of them, such as a bold blank.
+        if b - a == d - c:
+            owners[a:b] = [number for _, number in keys[c:d]]
     return owners
 
 

@@ -45,6 +45,7 @@ class Files:
         self._track = track
         self.notes = {kept.block: Note(kept) for kept in shelf.notes()}
         self.told = Told()
+        self._inodes: dict[str, int] = {}
 
     # -- look at the files --------------------------------------------------------------------
 
@@ -77,6 +78,7 @@ class Files:
         for path in sorted(self._shelf.folder.glob("*.md")):
             if path.name.startswith(".") or not path.is_file():
                 continue
+            self._inodes[path.name] = path.stat().st_ino
             try:
                 files[path.name] = _clean(path.read_bytes().decode())
             except UnicodeDecodeError:
@@ -87,17 +89,20 @@ class Files:
         return files
 
     def _find_renamed(self, missing: dict[str, Note], new: dict[str, str]) -> None:
-        """A file that is gone and a new one that says nearly the same are one note, renamed."""
-        alike = sorted(
-            (
-                (likeness(text, note.kept.text), old, name)
-                for name, text in new.items()
-                for old, note in missing.items()
-            ),
-            reverse=True,
-        )
-        for score, old, name in alike:
-            if score < ALIKE or old not in missing or name not in new:
+        """A file that is gone and a new one that says nearly the same are one note, renamed.
+
+        As is one that is the same file on the disk and has kept some of its words: it was edited
+        too. The inode alone says little: it is given to another file as soon as it is free.
+        """
+        alike = []
+        for name, text in new.items():
+            for old, note in missing.items():
+                score = likeness(text, note.kept.text)
+                is_same = score > 0 and note.kept.inode == self._inodes[name]
+                if is_same or score >= ALIKE:
+                    alike.append((is_same, score, old, name))
+        for _, _, old, name in sorted(alike, reverse=True):
+            if old not in missing or name not in new:
                 continue
             note = missing.pop(old)
             note.kept.file, note.kept.named = name, Path(name).stem
@@ -153,7 +158,7 @@ class Files:
                 return
             self.told.lines.append(f"{name}: {'new' if old is None else 'changed'}, elsewhere")
         note.written(name, text)
-        kept.named = note.title
+        kept.named, kept.inode = note.title, (folder / name).stat().st_ino
         self._shelf.keep(kept)
 
     def _write(self, note: Note, old: Path | None, new: Path, text: str) -> bool:
@@ -181,6 +186,8 @@ class Files:
 
     def keep(self, note: Note, line: str = "") -> None:
         """Keep a note, and tell people of it."""
+        if note.kept.file in self._inodes:
+            note.kept.inode = self._inodes[note.kept.file]
         self._shelf.keep(note.kept)
         if line:
             self.told.lines.append(line)

@@ -30,6 +30,8 @@ class Kept(msgspec.Struct, kw_only=True):
     """The document holds edits that the server has not confirmed."""
     file: str | None = None
     """The name of its file; none while it is in the trash."""
+    inode: int = 0
+    """What its file was on the disk: a file that is renamed stays the same one."""
     named: str = ""
     """The title after which the file was named."""
     text: str = ""

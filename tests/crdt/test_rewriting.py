@@ -102,19 +102,38 @@ def test_what_others_wrote_is_kept_where_only_one_block_is_edited(first: str, se
          "| b a |\n| --- |\n| x y |"),
         ("x [A](block:01A) y", "x [A](block:01A) yes", "oh x [A](block:01A) y",
          "oh x [A](block:01A) yes"),
+        ("a p82x", "a p104x", "a p82x q138x", "a p104x q138x"),
+        ("**p82x**", "**p104x**", "**p82x** q138x", "**p104x** q138x"),
+        ("the cat sat", "the cut sat", "the cat, big, sat", "the cut, big, sat"),
+        ("the cat sat", "the cats sat", "the big cat sat", "the big cats sat"),
+        ("a first end", "a first new end", "a end", "a new end"),
+        ("a first", "a first new", "a", "a new"),
+        ("one two", "one new", "one, two", "one, new"),
     ],
 )  # fmt: skip
+@pytest.mark.parametrize("other", [3, 9])
 def test_edits_of_two_in_one_block_are_merged_and_nothing_is_doubled(
-    base: str, one: str, two: str, both: str
+    base: str, one: str, two: str, both: str, other: int
 ) -> None:
     """Words, formats, items, boxes, cells: each edit is as small as what changed."""
     first = written(base)
-    second = fork(first, 9)
+    second = fork(first, other)
     first.edit(rewrite(base, one))
     second.edit(rewrite(base, two))
     merge(first, second)
 
     assert text_of(first) == text_of(second) == both
+
+
+def test_a_block_that_markdown_cannot_say_is_edited_where_it_stands() -> None:
+    """A blank with a format comes back without it; the paragraph is the same one."""
+    document = written("*first **second*** line")
+    seen = text_of(document)
+    assert meaning(seen) != meaning("*first **second*** line")
+
+    document.edit(rewrite("*first **second*** line", "*first **second*** long line"))
+
+    assert text_of(document) == seen.replace(" line", " long line")
 
 
 def edit(document: Document, change: Change) -> None:
