@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import msgspec
@@ -22,7 +20,7 @@ from server.describe import Json, Reply, Text
 from server.hosts import HOSTS
 from server.openapi.document import Document
 from server.openapi.page import Found, Page
-from server.pages import HEADERS, NAME
+from server.pages import NAME, page
 
 ROUTES = Routes()
 OPENAPI = Adapter(
@@ -36,14 +34,6 @@ gives and how it refuses.
 Errors that any route may answer: 413 for a body that is too large, 421 for a foreign `Host`, 429
 and 503 with `Retry-After`. Times are Unix milliseconds unless a field says otherwise; binary values
 in JSON are base64."""
-
-PAGE_HEADERS = HEADERS | {
-    "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace(
-        "form-action 'none'", "form-action 'self'"
-    )
-}
-"""The search box is a form that comes back here."""
-
 
 @dataclass(frozen=True)
 class Described:
@@ -111,17 +101,5 @@ async def openapi(request: web.Request) -> web.Response:
 async def docs(request: web.Request) -> web.Response:
     """Every route to read: parameters, examples and errors; `q` finds some of them."""
     made = await describe(request.app)
-    text = made.page.render(Found(q=request.query.get("q", "")[:200]))
-    return web.Response(text=text, content_type="text/html", headers=PAGE_HEADERS)
-
-
-@cache
-def _style() -> str:
-    return files(__package__).joinpath("style.css").read_text(encoding="utf-8")
-
-
-@ROUTES.get("/docs/style.css", access=ANYONE, reply=Text(media="text/css"))
-async def style(request: web.Request) -> web.Response:
-    """The page's style sheet."""
-    del request
-    return web.Response(text=_style(), content_type="text/css", headers=HEADERS)
+    parts = made.page.parts(Found(q=request.query.get("q", "")[:200]))
+    return page(request, "docs.html", "docs", script=False, here="/docs", **parts)

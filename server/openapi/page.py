@@ -12,6 +12,7 @@ from html import escape
 from typing import Any
 
 import msgspec
+from markupsafe import Markup
 
 from server.openapi.examples import Examples
 from server.openapi.operation import Operation, article
@@ -39,8 +40,8 @@ class Page:
         self._articles = {one.id: article(one, examples, url) for one in self._operations}
         self._searched = {one.id: one.searched for one in self._operations}
 
-    def render(self, found: Found) -> str:
-        """The page, with those routes that have every word of the query."""
+    def parts(self, found: Found) -> dict[str, Any]:
+        """What the template of the page takes, with the routes that have every word asked for."""
         document, words = self._document, found.q.casefold().split()
         shown = [
             one for one in self._operations if all(word in self._searched[one.id] for word in words)
@@ -51,16 +52,16 @@ class Page:
             of_tag = [one for one in shown if one.tag == tag]
             articles = self._under_headings(of_tag, is_open=is_open)
             main += f'<section id="{_anchor(tag)}">{_heading(document, tag)}{articles}</section>'
-        return _FRAME.format(
-            title=escape(document["info"]["title"]),
-            about=prose(document["info"]["description"]),
-            version=escape(document["info"]["version"]),
-            query=escape(found.q, quote=True),
-            count=_count(len(shown), len(self._operations), found.q),
-            nav=_navigation(shown),
-            main=main or "<p>No route has all of these words.</p>",
-            ways=_ways(document),
-        )
+        made = {
+            "about": prose(document["info"]["description"]),
+            "count": _count(len(shown), len(self._operations), found.q),
+            "routes": _navigation(shown),
+            "found": main or "<p>No route has all of these words.</p>",
+            "ways": _ways(document),
+        }
+        # HTML by now: every word of it went through `escape`.
+        marked = {name: Markup(text) for name, text in made.items()}  # noqa: S704
+        return {"version": document["info"]["version"], "query": found.q, **marked}
 
     def _under_headings(self, shown: list[Operation], *, is_open: bool) -> str:
         """The routes of one API under their headings."""
@@ -119,36 +120,3 @@ def _ways(document: dict[str, Any]) -> str:
     for name, scheme in document["components"]["securitySchemes"].items():
         made += f"<dt><code>{escape(name)}</code></dt><dd>{prose(scheme['description'])}</dd>"
     return made
-
-
-_FRAME = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}: the API</title>
-<link rel="stylesheet" href="/docs/style.css">
-</head>
-<body>
-<header>
-<p class="home"><a href="/">{title}</a> <span>{version}</span></p>
-<h1>The API</h1>
-{about}
-<p>For programs: <a href="/api/openapi.json">openapi.json</a> (OpenAPI 3.1).</p>
-<form action="/docs" method="get" role="search">
-<label for="q">Find a route</label>
-<input id="q" name="q" type="search" value="{query}" maxlength="200"
- placeholder="push, trash, POST, block_id …">
-<button>Find</button>
-<span class="count">{count}</span>
-</form>
-</header>
-<nav aria-label="Routes" tabindex="0">{nav}</nav>
-<main>
-{main}
-<section id="who"><h2>Showing who is asking</h2><dl>{ways}</dl></section>
-</main>
-</body>
-</html>
-"""

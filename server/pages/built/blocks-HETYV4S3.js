@@ -1,0 +1,1 @@
+function r(e,o){throw new Error}export{r as make};

@@ -1,0 +1,1 @@
+function t(){}export{t as start};

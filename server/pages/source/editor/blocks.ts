@@ -1,0 +1,2 @@
+import type { Editor, Open } from '../page/editor'
+export function make(_open: Open, _place: HTMLElement): Editor { throw new Error() }
