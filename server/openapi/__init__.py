@@ -35,6 +35,7 @@ Errors that any route may answer: 413 for a body that is too large, 421 for a fo
 and 503 with `Retry-After`. Times are Unix milliseconds unless a field says otherwise; binary values
 in JSON are base64."""
 
+
 @dataclass(frozen=True)
 class Described:
     """The document, as values and as bytes with their tag."""

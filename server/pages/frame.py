@@ -41,7 +41,7 @@ def install(app: web.Application, pool: Pool) -> None:
     )
 
 
-def page(  # noqa: PLR0913 (what a page is made of)
+def page(
     request: web.Request,
     template: str,
     kind: str,

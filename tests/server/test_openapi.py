@@ -243,16 +243,6 @@ async def test_the_page_finds_routes(inside: Inside) -> None:
     assert "No route has all of these words" in none
 
 
-@ASYNC
-async def test_the_page_serves_phones_and_dark_rooms(inside: Inside) -> None:
-    """Its style is ours, in both schemes."""
-    _, style, headers = await fetch(inside, "/docs/style.css")
-
-    assert headers["Content-Type"].startswith("text/css")
-    assert "prefers-color-scheme: dark" in style
-    assert not re.search(r"url\(|@import", style)
-
-
 class Sheet(msgspec.Struct, kw_only=True, rename="camel"):
     """A form."""
 

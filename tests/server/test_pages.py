@@ -1,4 +1,4 @@
-"""The front page says what this is and names this server's real addresses."""
+"""The pages: whole, strict, and with this server's real addresses."""
 
 from __future__ import annotations
 
@@ -68,18 +68,24 @@ async def test_behind_a_proxy_it_names_the_public_address(database: str, tmp_pat
 
     assert "wss://plait.example/ws" in text
     assert "A &amp; B &lt;script&gt;" in text
-    assert "<script" not in text
+    assert "<script>" not in text
     assert "127.0.0.1" not in text
 
 
-async def test_it_is_whole_and_every_link_leads_somewhere(database: str, tmp_path: Path) -> None:
+PAGES = ("/", "/w", "/w/one", "/w/one/two", "/key", "/access", "/sites", "/server", "/docs")
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_it_is_whole_and_every_link_leads_somewhere(
+    database: str, tmp_path: Path, path: str
+) -> None:
     """Tags close in order, local links answer, anchors are there."""
     async with serving(database, tmp_path) as inside:
-        text, _ = await page(inside)
+        text, _ = await page(inside, path)
         outline = Outline()
         outline.feed(text)
         assert not outline.open
-        for link in outline.links:
+        for link in dict.fromkeys(outline.links):
             if link.startswith("#"):
                 assert link[1:] in outline.ids
             else:
@@ -90,33 +96,66 @@ async def test_it_is_whole_and_every_link_leads_somewhere(database: str, tmp_pat
     assert "viewport" in text
 
 
+def asset_of(text: str, ending: str) -> str:
+    """The address of an asset in a page."""
+    found = re.search(rf'"(/assets/[^"]+{re.escape(ending)})"', text)
+    assert found, ending
+    return found[1]
+
+
 async def test_its_style_serves_phones_and_dark_rooms(database: str, tmp_path: Path) -> None:
     """Both schemes, nothing wider than the screen, visible focus, nothing from elsewhere."""
     async with serving(database, tmp_path) as inside:
-        style, headers = await page(inside, "/style.css")
+        text, _ = await page(inside)
+        style, headers = await page(inside, asset_of(text, "style.css"))
 
     assert headers["Content-Type"].startswith("text/css")
-    assert "prefers-color-scheme: dark" in style
-    assert "overflow-x: auto" in style
+    assert "prefers-color-scheme:dark" in style
+    assert "overflow-x:auto" in style
     assert ":focus-visible" in style
     assert not re.search(r"url\(|@import", style)
 
 
-async def test_it_runs_no_script_and_is_framed_by_nobody(database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", PAGES)
+async def test_no_script_stands_in_a_page_and_nobody_frames_it(
+    database: str, tmp_path: Path, path: str
+) -> None:
     """A strict policy on every page, and no referrer from an address that may hold a token."""
     async with serving(database, tmp_path) as inside:
-        for path in ("/", "/style.css"):
-            _, headers = await page(inside, path)
-            policy = headers["Content-Security-Policy"]
-            assert "default-src 'none'" in policy
-            assert "script-src" not in policy
-            assert "frame-ancestors 'none'" in policy
-            assert headers["X-Content-Type-Options"] == "nosniff"
-            assert headers["Referrer-Policy"] == "no-referrer"
+        text, headers = await page(inside, path)
+
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert re.findall(r"<script(?![^>]+ src=\"/assets/)[^>]*>", text) == []
+    assert not re.search(r" style=| on[a-z]+=\"", text)
+
+
+async def test_a_browser_keeps_assets_until_they_change(database: str, tmp_path: Path) -> None:
+    """A year under the present address, not at all under another; packed where that is taken."""
+    async with serving(database, tmp_path) as inside:
+        text, _ = await page(inside)
+        script = asset_of(text, "pages.js")
+        _, headers = await page(inside, script)
+        _, other = await page(inside, "/assets/older/pages.js")
+        async with (
+            aiohttp.ClientSession(inside.url) as session,
+            session.get(script, headers={"Accept-Encoding": "identity"}) as plain,
+        ):
+            assert "Content-Encoding" not in plain.headers
+            assert b"import" in await plain.read()
+
+    assert "immutable" in headers["Cache-Control"]
+    assert headers["Content-Encoding"] == "gzip"
+    assert headers["Content-Type"].startswith("text/javascript")
+    assert other["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(
-    "path", ["/index.html", "/nothing", "/..%2fpyproject.toml", "/style.css/x"]
+    "path", ["/index.html", "/nothing", "/..%2fpyproject.toml", "/assets/x/..%2froutes.py"]
 )
 async def test_there_are_no_other_pages(database: str, tmp_path: Path, path: str) -> None:
     """404, in words; no file of the server is served by its name."""

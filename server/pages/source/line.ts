@@ -58,7 +58,6 @@ export class Line {
     addEventListener('pagehide', this.onPageHide)
     addEventListener('pageshow', this.onPageShow)
     this.watch = setInterval(() => this.lookForSilence(), 5_000)
-    this.connect()
   }
 
   /** Edits made here that the server has not acknowledged. */
@@ -79,7 +78,7 @@ export class Line {
     if (this.isOpen) this.sendStateless(text)
   }
 
-  /** Try now: whoever presses "reconnect" does not want to wait. */
+  /** Begin; or try again now, whatever it waits for. */
   connect(): void {
     clearTimeout(this.timer)
     if (this.socket || this.link === 'denied') return

@@ -63,7 +63,7 @@ export function formatting(view: EditorView): void {
   const all: [string, string, Command][] = [
     ['B', 'Bold', wrap('**')], ['I', 'Italic', wrap('*')], ['S', 'Struck through', wrap('~~')], ['‹›', 'Code', wrap('`')],
     ['H1', 'Heading', line('# ')], ['H2', 'Smaller heading', line('## ')], ['•', 'List', line('- ')], ['1.', 'Numbered list', line('1. ')],
-    ['☑', 'Tasks', line('- [ ] ')], ['❝', 'Quotation', line('> ')], ['🔗', 'Link', link],
+    ['☑', 'Tasks', line('- [ ] ')], ['❝', 'Quotation', line('> ')], ['Link', 'Link', link],
   ]
   const place = at('format')
   replace(place, ...all.map(([sign, name, run]) =>

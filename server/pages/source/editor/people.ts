@@ -29,8 +29,19 @@ export function personOf(client: number, state: Record<string, unknown> | undefi
 }
 
 export function greet(line: Line): void {
-  const colour = line.doc.clientID % COLOURS
+  const colour = freeColour(line)
   line.awareness.setLocalStateField('user', { name: ownName(), color: HEX[colour], colorLight: `${HEX[colour]}33` })
+}
+
+/** One that nobody here has, if there is one; once chosen it stays. */
+function freeColour(line: Line): number {
+  const own = line.doc.clientID
+  const states = [...line.awareness.getStates().entries()]
+  const kept = HEX.indexOf(String(line.awareness.getLocalState()?.user?.color))
+  const taken = new Set(states.filter(([client]) => client !== own).map(([client, state]) => colourOf(client, state.user)))
+  const wanted = kept >= 0 ? kept : own % COLOURS
+  const order = Array.from({ length: COLOURS }, (_, step) => (wanted + step) % COLOURS)
+  return order.find((one) => !taken.has(one)) ?? wanted
 }
 
 let shown = ''

@@ -55,11 +55,15 @@ export async function start(): Promise<void> {
       refresh()
       keepCount(copy, line)
     },
-    synced: () => void ready(open, copy, asked),
+    synced: () => {
+      greet(line)
+      void ready(open, copy, asked)
+    },
   }, [copy])
   open.line = line
   greet(line)
   tools(open)
+  line.connect()
 
   const edits = await restored(copy)
   if (edits) line.remember(edits)
