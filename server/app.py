@@ -37,7 +37,10 @@ from server.inspecting.routes import INSPECTING
 from server.media.gallery import GALLERY, Gallery
 from server.metrics import METRICS, Metrics, MetricsCollector
 from server.notices import Notices
+from server.operating.following import follow_requests
 from server.operating.ports import open_ports
+from server.operating.probes import PROBES
+from server.operating.tracing import Tracing
 from server.outbox import Turns
 from server.reading import READINGS, Readings
 from server.realtime import DOORS, lifecycle
@@ -113,6 +116,10 @@ class Server:
         app = self.app = self._application(realtime, identity, pool)
         await identity.start()
         stack.push_async_callback(identity.stop)
+        if settings.tracing_url:
+            tracing = Tracing(settings.tracing_url, realtime.metrics)
+            tracing.start()
+            stack.push_async_callback(tracing.stop)
         self.address = await open_ports(app, realtime, identity, stack)
         # What was made by now lives as long as the process: no collection has to look at it.
         gc.collect()
@@ -198,6 +205,7 @@ class Server:
         """The routes, each behind its declared policy."""
         app = web.Application(client_max_size=0)
         setup_http(app)
+        follow_requests(app, logged=self.settings.log_requests)
         identity.install(app)
         health = Health(pool)
         health.failing = lambda: realtime.documents.flusher.failing
@@ -220,6 +228,7 @@ class Server:
             SESSIONS,
             *DOORS,
             INSPECTING,
+            PROBES,
             operation.OPERATION,
             openapi.OPENAPI,
             pages.PAGES,

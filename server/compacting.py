@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from server.metrics import Metrics
+from server.operating import spans
 from storage.errors import StorageError
 
 log = logging.getLogger("plait.compaction")
@@ -51,7 +52,8 @@ class Compacting:
             while self._waiting:
                 document = next(iter(self._waiting))
                 try:
-                    await self._compact(document)
+                    with spans.span("compact", document=str(document)):
+                        await self._compact(document)
                     self._metrics.compactions += 1
                 except StorageError as error:
                     log.warning("document %s is compacted later: %s", document, error)

@@ -29,10 +29,15 @@ class Health:
 
     async def database(self) -> str:
         """`ok`, or `down` when it does not answer in time or commits fail."""
+        answer = await self.reachable()
+        return "down" if self.failing() is not None else answer
+
+    async def reachable(self) -> str:
+        """`ok`, or `down` when it does not answer in time."""
         now = asyncio.get_running_loop().time()
         if now - self._answered_at >= KEEP_S:
             await self._ask()
-        return "down" if self.failing() is not None else self._answer
+        return self._answer
 
     async def _ask(self) -> None:
         loop = asyncio.get_running_loop()

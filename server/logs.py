@@ -5,25 +5,35 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from typing import TextIO
+from contextvars import ContextVar
+from typing import Any, TextIO
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from server.redact import redact
 
+REQUEST: ContextVar[str] = ContextVar("request id", default="")
+"""The id of the request that is worked on; empty where it is none."""
+
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and a traceback where there is one."""
+    """One JSON object a line: time, level, logger, message, and what else there is.
+
+    That is the request's id, facts (`fields` of the record), a traceback.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as JSON."""
-        entry = {
+        entry: dict[str, Any] = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03}",
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": redact(record.getMessage()),
         }
+        if request := REQUEST.get():
+            entry["request"] = request
+        entry |= getattr(record, "fields", {})
         if record.exc_info:
             entry["traceback"] = redact(self.formatException(record.exc_info))
         return json.dumps(entry, ensure_ascii=False)
@@ -37,7 +47,10 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as text, without secrets."""
-        return redact(super().format(record))
+        text = super().format(record)
+        if request := REQUEST.get():
+            text = f"{text} [{request}]"
+        return redact(text)
 
 
 class MalformedRequests(logging.Filter):

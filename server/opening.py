@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from crdt.errors import DocumentBroken, UpdateError
 from crdt.events import Loaded, Remote
+from server.operating import spans
 from server.workers import WorkerDied
 from storage.errors import LogBroken, StorageError
 from storage.squeezing import rebuild_without_bad
@@ -30,8 +31,9 @@ class Opening:
         """Give the room what is stored; who waits for it is answered then, or refused."""
         documents = self._documents
         try:
-            loaded = await documents.store.load(live.record.id)
-            await self.take(live, loaded)
+            with spans.span("load", document=str(live.record.id)):
+                loaded = await documents.store.load(live.record.id)
+                await self.take(live, loaded)
         except StorageError as error:
             log.warning("document %s cannot be loaded: %s", live.record.id, error)
             if isinstance(error, LogBroken):

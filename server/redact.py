@@ -29,6 +29,11 @@ SECRET_PARAMETERS = frozenset(
 _PAIR = re.compile(r"(?<=[?&;])([^?&;=#\s]+)=([^&;#\s]*)")
 _OPAQUE = re.compile(r"\b([a-z]+_[a-z]+_)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
 """Tokens of ours, wherever they stand: the links of invitations have theirs in the path."""
+_JWT = re.compile(r"\beyJ[\w-]{4,}\.[\w-]+\.[\w-]+")
+_REFRESH = re.compile(r"\bplr_([A-Za-z0-9]+)_[A-Za-z0-9]+_[A-Za-z0-9]+")
+_BEARER = re.compile(r"(?i)\b(bearer|basic) +[\w.~+/=-]{8,}")
+_URL_PASSWORD = re.compile(r"(\w+://[^\s:/@]*):[^\s/@]+@")
+"""Credentials of any kind that a message may quote: tokens, headers, the URL of a database."""
 _HIDDEN = "***"
 
 
@@ -42,7 +47,9 @@ def redact(text: str) -> str:
         name = unquote_plus(found[1]).strip().lower()
         return f"{found[1]}={_HIDDEN}" if name in SECRET_PARAMETERS else found[0]
 
-    return _OPAQUE.sub(rf"\1{_HIDDEN}", _PAIR.sub(hide, text))
+    text = _OPAQUE.sub(rf"\1{_HIDDEN}", _PAIR.sub(hide, text))
+    text = _REFRESH.sub(rf"plr_\1_{_HIDDEN}", _JWT.sub(_HIDDEN, text))
+    return _URL_PASSWORD.sub(rf"\1:{_HIDDEN}@", _BEARER.sub(rf"\1 {_HIDDEN}", text))
 
 
 class AccessLogger(AbstractAccessLogger):

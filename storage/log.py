@@ -141,6 +141,11 @@ class Flusher:
         return None
 
     @property
+    def is_running(self) -> bool:
+        """Whether every lane works; one that ended by a fault of ours never comes back."""
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
+    @property
     def aside(self) -> int:
         """Documents that go on alone because their head is locked or a row is suspected."""
         return sum(line.lane is self._side for line in self._lines.values())

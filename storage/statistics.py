@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 
 LATENCY_BOUNDS_S = (
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
@@ -31,6 +32,8 @@ class Statistics:
         """Attempts that had to be repeated, for whatever reason."""
         self.recognised_rows = 0
         """Rows found committed although the commit's answer was lost."""
+        self.on_commit: Callable[[int, int, float], None] | None = None
+        """Told of each commit too: rows, bytes, seconds."""
 
     def committed(self, rows: int, size: int, latency_s: float) -> None:
         """Count one commit of the fast, large or side lane; its fenced rows are counted too."""
@@ -40,3 +43,5 @@ class Statistics:
         self.latency_s += latency_s
         self.latency_buckets[bisect_left(LATENCY_BOUNDS_S, latency_s)] += 1
         self.rows_buckets[bisect_left(ROWS_BOUNDS, rows)] += 1
+        if self.on_commit is not None:
+            self.on_commit(rows, size, latency_s)

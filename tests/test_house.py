@@ -68,7 +68,7 @@ TESTED_ELSEWHERE = {
     "server/media/work.py": "tests/server/media/test_child.py",
     "server/adapters/heaps/picturing.py": "tests/server/adapters/heaps/routes/test_media.py",
     "server/realtime/hocuspocus_member.py": "tests/server/realtime/test_hocuspocus.py",
-    "server/operating/ports.py": "tests/stories/test_serve.py",
+    "server/operating/ports.py": "tests/server/test_operating.py",
     "server/sending.py": "tests/server/adapters/heaps/routes/test_files.py",
     "server/serving.py": "tests/server/adapters/heaps/routes/test_files.py",
     "server/sharing.py": "tests/server/test_metrics.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from server import operation
 from server.binding import listen
+from server.operating.probes import READINESS
 from server.realtime import lifecycle
 
 if TYPE_CHECKING:
@@ -50,7 +52,16 @@ async def open_ports(
     stack.push_async_callback(sweeper.stop)
     stack.push_async_callback(lifecycle.drain, realtime, settings.shutdown_grace_s)
     stack.push_async_callback(site.stop)
+    stack.push_async_callback(_turn_away, app, settings.shutdown_delay_s)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _turn_away(app: web.Application, delay_s: float) -> None:
+    """Say that nobody new should come, and give those who ask for that time to hear it."""
+    app[READINESS].draining = True
+    if delay_s:
+        log.info("not ready any more; connections are taken for %.0f s", delay_s)
+        await asyncio.sleep(delay_s)
 
 
 async def _listen_for_metrics(

@@ -90,6 +90,7 @@ class Settings(
             for each in fields(self)
             if each.name not in _MAY_BE_ZERO
             and isinstance(value := getattr(self, each.name), int | float)
+            and not isinstance(value, bool)
             and value <= 0
         ]
         found += [
@@ -102,15 +103,12 @@ class Settings(
             for less, more in _ORDER
             if getattr(self, less) > getattr(self, more)
         ]
-        if self.shutdown_grace_s < 0:
-            found.append("shutdown_grace_s must not be negative")
-        parts = urlsplit(self.public_url)
-        if self.public_url and (
-            parts.scheme not in {"http", "https"} or not parts.netloc or parts.query
-        ):
-            found.append("public_url must look like https://plait.example")
-        if self.database_url and not self.database_url.startswith(("postgres://", "postgresql://")):
-            found.append("database_url must look like postgresql://user@host/database")
+        found += [
+            f"{name} must not be negative"
+            for name in ("shutdown_grace_s", "shutdown_delay_s")
+            if getattr(self, name) < 0
+        ]
+        found += self._bad_urls()
         found += [
             f"adapters_off: there is no adapter {name!r}"
             for name in self.adapters_off
@@ -118,19 +116,32 @@ class Settings(
         ]
         if not all("=" in text for text in self.blobs_options):
             found.append("blobs_options must look like aws_region=eu-1,aws_endpoint=https://…")
-        if self.blobs_url and "://" not in self.blobs_url:
-            found.append("blobs_url must look like s3://bucket/prefix")
         return found + [
             f"trusted_proxies: {text!r} is neither an address nor a network"
             for text in self.trusted_proxies
             if not _is_network(text)
         ]
 
+    def _bad_urls(self) -> list[str]:
+        found = []
+        parts = urlsplit(self.public_url)
+        if self.public_url and (
+            parts.scheme not in {"http", "https"} or not parts.netloc or parts.query
+        ):
+            found.append("public_url must look like https://plait.example")
+        if self.database_url and not self.database_url.startswith(("postgres://", "postgresql://")):
+            found.append("database_url must look like postgresql://user@host/database")
+        if self.blobs_url and "://" not in self.blobs_url:
+            found.append("blobs_url must look like s3://bucket/prefix")
+        if self.tracing_url and not self.tracing_url.startswith(("http://", "https://")):
+            found.append("tracing_url must look like http://collector:4318")
+        return found
+
 
 _APIS = frozenset({"heaps", "difflog", "ascently", "pinakes", "flowershow", "media"})
 """Names of adapters, as `server.adapters` has them."""
 
-_MAY_BE_ZERO = frozenset({"port", "metrics_port", "shutdown_grace_s"})
+_MAY_BE_ZERO = frozenset({"port", "metrics_port", "shutdown_grace_s", "shutdown_delay_s"})
 
 _ORDER = (
     ("update_bytes_max", "frame_bytes_max"),

@@ -37,6 +37,10 @@ class Address:
     shutdown_grace_s: float = 10.0
     """Seconds over which shutdown spreads the closing of connections, lest all return at once."""
 
+    shutdown_delay_s: float = 0.0
+    """Seconds for which a server that was told to stop still takes connections while /readyz says
+    no, so that a load balancer turns away first."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
@@ -47,6 +51,15 @@ class Operation:
 
     log_format: Literal["auto", "text", "json"] = "auto"
     """Form of the log on stderr; auto means text on a terminal and JSON otherwise."""
+
+    log_requests: bool = False
+    """Whether each request is logged: where it came from, what it asked, how it ended."""
+
+    ready_lag_s: float = 5.0
+    """Seconds for which the oldest update may wait for its commit until /readyz says no."""
+
+    tracing_url: str = ""
+    """Where traces and metrics are sent (OTLP over HTTP, as http://collector:4318); empty: none."""
 
     metrics_token: str = field(default="", repr=False)
     """Bearer token that opens /metrics; empty closes it on the main port."""
