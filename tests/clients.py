@@ -16,8 +16,8 @@ import aiohttp
 from pycrdt import Doc, Map, Text
 
 from crdt import wire
+from tests.patience import PATIENCE_S, until
 
-WAIT_S_MAX = 10.0
 Heard = tuple[int, Any]
 """Kind of a message (`wire.STEP1`, …) and its payload."""
 
@@ -79,12 +79,8 @@ def text_of(update: bytes) -> str:
     return replica.text
 
 
-async def becomes(holds: Callable[[], object], within_s: float = WAIT_S_MAX) -> None:
-    """Wait until something is true that nobody tells of."""
-    end = asyncio.get_running_loop().time() + within_s
-    while not holds():
-        assert asyncio.get_running_loop().time() < end, f"not so after {within_s} s"
-        await asyncio.sleep(0.01)
+becomes = until
+"""Its name in older tests."""
 
 
 class Closed(ConnectionError):
@@ -128,7 +124,7 @@ class Socket:
         """Send one binary message."""
         await self._socket.send_bytes(frame)
 
-    async def until(self, holds: Callable[[], object], within_s: float = WAIT_S_MAX) -> None:
+    async def until(self, holds: Callable[[], object], within_s: float = PATIENCE_S) -> None:
         """Wait until something is true, looking again after each frame. Raises Closed."""
         try:
             async with asyncio.timeout(within_s):
@@ -143,7 +139,7 @@ class Socket:
             heard = [frame[:40].hex() for frame in self.frames[-10:]]
             raise AssertionError(f"not so after {within_s} s: {heard}") from None
 
-    async def closed(self, within_s: float = WAIT_S_MAX) -> int:
+    async def closed(self, within_s: float = PATIENCE_S) -> int:
         """Wait for the end; the close code."""
         await self.until(lambda: self.code is not None, within_s)
         assert self.code is not None
@@ -290,7 +286,7 @@ class HocuspocusClient:
         """Send one message under this document's address."""
         await self.socket.send(self.prefix + message)
 
-    async def until(self, holds: Callable[[], object], within_s: float = WAIT_S_MAX) -> None:
+    async def until(self, holds: Callable[[], object], within_s: float = PATIENCE_S) -> None:
         """Wait until something is true."""
         await self.socket.until(holds, within_s)
 

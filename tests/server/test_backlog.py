@@ -6,8 +6,8 @@ from pathlib import Path
 
 from crdt import wire
 from server.realtime.codes import OVERLOADED
-from tests.clients import becomes
 from tests.inside import serving
+from tests.patience import until
 from tests.server.test_documents import heads_locked, stored
 
 
@@ -23,14 +23,14 @@ async def test_writers_are_not_read_while_their_document_loads(
         async with heads_locked(inside):
             writer = await guest.y("doc")
             updates = [await writer.write("x" * 5000) for _ in range(40)]
-            await becomes(lambda: (live := inside.documents.peek(document)) and live.held)
+            await until(lambda: (live := inside.documents.peek(document)) and live.held)
             assert inside.documents.backlog.bytes > 50_000
         for update in updates:
             await writer.stored(update)
 
         live = inside.documents.peek(document)
         assert live is not None
-        await becomes(lambda: not live.held)
+        await until(lambda: not live.held)
         assert not inside.documents.backlog._loading
         assert len(await guest.stored_text("doc")) == 200_004
 

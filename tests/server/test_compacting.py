@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from server.compacting import Compacting
 from server.metrics import Metrics
 from storage.errors import Unavailable
+from tests.patience import PATIENCE_S, until
 
 
 class Work:
@@ -29,13 +30,6 @@ class Work:
             raise error
 
 
-async def until(metrics: Metrics, compactions: int) -> None:
-    """Wait until so many compactions are done."""
-    async with asyncio.timeout(5):
-        while metrics.compactions < compactions:  # noqa: ASYNC110 (a number has no event)
-            await asyncio.sleep(0.001)
-
-
 async def test_a_document_that_asks_twice_is_compacted_once() -> None:
     """Commits ask again and again until it is done; one turn answers all of them."""
     work, metrics = Work(), Metrics()
@@ -46,7 +40,7 @@ async def test_a_document_that_asks_twice_is_compacted_once() -> None:
     for document in (first, first, second, first):
         compacting.ask(document)
     work.may_end.set()
-    await until(metrics, 2)
+    await until(lambda: metrics.compactions == 2)
     await compacting.stop()
 
     assert work.begun == [first, second]
@@ -63,7 +57,7 @@ async def test_one_failure_does_not_end_compaction() -> None:
     compacting.start()
     compacting.ask(bad)
     compacting.ask(good)
-    await until(metrics, 1)
+    await until(lambda: metrics.compactions == 1)
     await compacting.stop()
 
     assert work.begun == [bad, good]
@@ -79,7 +73,7 @@ async def test_a_full_queue_takes_no_more() -> None:
     compacting.ask(uuid4())
     work.may_end.set()
     compacting.start()
-    await until(metrics, 1)
+    await until(lambda: metrics.compactions == 1)
     await compacting.stop()
 
     assert work.begun == [first]
@@ -95,7 +89,7 @@ async def test_an_unreachable_database_is_no_fault() -> None:
 
     compacting.start()
     compacting.ask(document)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await work.has_begun.wait()
     await compacting.stop()
 

@@ -18,9 +18,10 @@ from crdt.errors import UpdateError
 from server.backlog import ROW_BYTES
 from server.errors import Busy
 from server.realtime.codes import OVERLOADED
-from tests.clients import Closed, Replica, YClient, becomes, text_of
+from tests.clients import Closed, Replica, YClient, text_of
 from tests.crdt.test_replica import AB, PANIC
 from tests.inside import Guest, Inside, serving
+from tests.patience import until
 
 Start = Callable[..., Awaitable[tuple[Inside, Guest]]]
 
@@ -71,7 +72,7 @@ async def forgotten(inside: Inside, document: UUID) -> None:
         inside.documents.sweep(float("inf"))
         return document not in inside.documents._rooms
 
-    await becomes(is_forgotten)
+    await until(is_forgotten)
 
 
 # -- loading ----------------------------------------------------------------------------
@@ -84,7 +85,7 @@ async def test_all_who_wait_share_one_load_and_none_sees_it_empty(start: Start) 
     loads = inside.metrics.loads
     async with heads_locked(inside):
         joining = [asyncio.create_task(guest.open("doc")) for _ in range(20)]
-        await becomes(lambda: inside.metrics.joins >= 21)
+        await until(lambda: inside.metrics.joins >= 21)
         assert not any(task.done() for task in joining)
     sessions = await asyncio.gather(*joining)
 
@@ -284,7 +285,7 @@ async def test_writers_are_not_read_while_the_store_cannot_keep_up(start: Start)
     async with head_locked(inside, document):
         live = inside.documents._rooms[document]
         sending = asyncio.create_task(flood(flooder, lambda: False))
-        await becomes(lambda: live.held)
+        await until(lambda: live.held)
         for _ in range(20):
             await other.write("fine ")
         await other.settled(21)
@@ -331,7 +332,7 @@ async def test_a_document_that_is_left_holds_up_no_other_on_its_socket(start: St
     async with head_locked(inside, document):
         await held.write("x" * 2000)
         live = inside.documents._rooms[document]
-        await becomes(lambda: live.held)
+        await until(lambda: live.held)
         inside.documents.end(document, "deleted")
         assert await held.denied() == "deleted"
 
@@ -352,7 +353,7 @@ async def test_a_room_that_nobody_needs_leaves_memory(start: Start) -> None:
         await client.close()
         await asyncio.sleep(0.5)
         assert document in inside.documents._rooms
-    await becomes(lambda: document not in inside.documents._rooms)
+    await until(lambda: document not in inside.documents._rooms)
 
     assert (await guest.open("doc")).replica.text == "kept"
 

@@ -15,6 +15,7 @@ from server.catalogue import CATALOGUE
 from storage.extracts import Extracts
 from tests.crdt.odd import CONTENTS, update_of
 from tests.inside import Guest, Inside, fresh_database, serving
+from tests.patience import PATIENCE_S
 from tests.server.adapters.heaps.asking import ask
 from tests.server.adapters.heaps.conftest import ada, inside
 from tests.server.adapters.heaps.device import Device, new_id, replica, text64
@@ -51,7 +52,7 @@ async def test_changes_are_read_though_nobody_asks(
     monkeypatch.setattr(extracting, "PAUSE_S", 0.05)
     device = Device(ada)
     await device.push(device.write("quiet"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not await words(inside, ada.workspace):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
@@ -68,7 +69,7 @@ async def test_what_was_missed_is_read_after_a_start(postgres: str, tmp_path: Pa
             await first.app[CATALOGUE].extracting.stop()
             await first.pool.execute("DELETE FROM block_texts")
             await first.pool.execute("DELETE FROM read_marks")
-        async with serving(database, tmp_path) as second, asyncio.timeout(10):
+        async with serving(database, tmp_path) as second, asyncio.timeout(PATIENCE_S):
             while not await words(second, guest.workspace):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 

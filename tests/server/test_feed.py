@@ -12,6 +12,7 @@ from server.feed import FEED, Feed
 from storage.changes import Settled
 from storage.errors import Unavailable
 from tests.inside import Guest, Inside, fresh_database, serving
+from tests.patience import PATIENCE_S, until
 from tests.server.adapters.heaps.conftest import ada, inside
 from tests.server.adapters.heaps.device import Device, meta
 from tests.storage.wire_cutter import WireCutter
@@ -56,7 +57,7 @@ async def test_everything_committed_before_the_question_is_in_the_answer(
 
 
 async def test_the_sweeper_settles_what_nobody_asks_for(inside: Inside, ada: Guest) -> None:
-    """Listeners hear of a change without a question, within a second of it."""
+    """Listeners hear of a change without a question."""
     heard: list[Settled] = []
     news = asyncio.Event()
 
@@ -69,7 +70,7 @@ async def test_the_sweeper_settles_what_nobody_asks_for(inside: Inside, ada: Gue
     device = Device(ada)
     block = device.write("a")
     await device.push(block)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         await news.wait()
     end()
 
@@ -95,10 +96,12 @@ async def test_a_listener_that_fails_keeps_the_news_from_nobody(
     block = device.write("a")
     await device.push(block)
     await device.changes()
+    await until(
+        lambda: block in heard
+    )  # The sweeper may have settled it, and tell of it a moment later.
     for end in ends:
         end()
 
-    assert block in heard
     assert "a listener of the change feed failed" in caplog.text
 
 
@@ -113,8 +116,7 @@ async def test_a_block_that_was_deleted_for_good_closes_its_editors(
     meta(device.blocks[block], permanentlyDeletedAt=5)
     await device.push(block)
     await device.changes()
-    async with asyncio.timeout(3):
-        await editor.denied()
+    await editor.denied()
     device.write("again", block)
     (result,) = (await device.send(device.item(block)))["results"]
 
@@ -146,14 +148,11 @@ async def test_without_a_database_a_question_is_unavailable_and_the_feed_goes_on
 
 async def test_an_idle_feed_asks_nothing(inside: Inside, ada: Guest) -> None:
     """Four looks a second are for a server on which somebody writes."""
-    await asyncio.sleep(0.6)  # What was written before is swept.
-    before = feed(inside).sweeps
-    await asyncio.sleep(1.0)
-    idle = feed(inside).sweeps
     device = Device(ada)
     await device.push(device.write("a"))
-    async with asyncio.timeout(2):
-        while feed(inside).sweeps == idle:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    written = feed(inside).sweeps
+    await until(lambda: feed(inside).sweeps > written)  # All is swept now.
+    before = feed(inside).sweeps
+    await asyncio.sleep(1.0)
 
-    assert idle - before <= 1
+    assert feed(inside).sweeps - before <= 1

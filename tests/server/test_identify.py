@@ -15,12 +15,13 @@ from server.identity import Identity
 from storage.documents import DocumentRecord, Documents
 from storage.errors import Unavailable
 from storage.pool import Pool
+from tests.patience import PATIENCE_S
 from tests.server.person import Client, Clock, Person
 
 
 async def until_refused(identity: Identity, token: str) -> None:
     """Show a token again and again for two seconds; ends by the error of its refusal."""
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             await identity.identify.from_token(token)
             await asyncio.sleep(0)

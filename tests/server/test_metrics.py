@@ -15,9 +15,9 @@ import pytest
 from crdt import wire
 from crdt.awareness import Entry, encode
 from server.metrics import COUNTERS
-from tests.clients import becomes
 from tests.crdt.test_replica import AB, PANIC
 from tests.inside import Guest, Inside, serving
+from tests.patience import until
 from tests.server.adapters.heaps.sender import Sender
 from tests.server.realtime.test_connection import Stubborn
 from tests.storage.wire_cutter import WireCutter
@@ -155,7 +155,7 @@ async def a_log_grows_long(stage: Stage) -> None:
     for number in range(10):
         await session.write("x")
         await session.settled(number + 2)
-    await becomes(lambda: stage.inside.metrics.compactions)
+    await until(lambda: stage.inside.metrics.compactions)
 
 
 async def everybody_is_silent(stage: Stage) -> None:
@@ -187,7 +187,7 @@ async def a_head_is_locked(stage: Stage) -> None:
     session = await stage.guest.open("a")
     async with head_locked(stage, "a"):
         await session.write("x")
-        await becomes(lambda: stage.inside.documents.flusher.statistics.lock_waits)
+        await until(lambda: stage.inside.documents.flusher.statistics.lock_waits)
         assert (await numbers(stage.guest))["unsaved_bytes"] > 0
     await session.settled(2)
 
@@ -288,7 +288,7 @@ async def test_gauges_come_back_to_nothing(begin: Callable[..., Any]) -> None:
         await people_write(stage)
         for socket in stage.guest._open:
             await socket.close()
-        await becomes(lambda: not stage.inside.documents._rooms)
+        await until(lambda: not stage.inside.documents._rooms)
         shown = await numbers(stage.guest)
 
     gauges = ("sessions", "connections_open", "connections_blocked", "outbox_bytes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from server.outbox import Outbox, Turns
+from tests.patience import PATIENCE_S
 
 
 class Wire(asyncio.Transport):
@@ -158,7 +159,7 @@ async def test_an_acknowledgement_without_company_leaves_by_itself() -> None:
     turns.hurried = False
 
     turns.answer(outbox_on(wire), b"ack")
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         await wire.written.wait()
 
     assert wire.writes == [b"ack"]
@@ -174,7 +175,7 @@ async def test_a_paced_room_has_its_turn_later_and_once() -> None:
     later = turns.wait(room, loop.time() + 0.005)
     await one_turn()
     before = list(wire.writes)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         await wire.written.wait()
 
     assert (past, later) == (False, True)

@@ -13,9 +13,9 @@ from storage.blocks import Blocks
 from storage.changes import Changes, Dirty
 from storage.documents import DocumentRecord
 from tests.inside import Guest, Inside
+from tests.patience import until
 from tests.server.adapters.heaps.conftest import ada, inside, serve
 from tests.server.adapters.heaps.device import Device, meta, title
-from tests.storage.papers import until
 
 __all__ = ["ada", "inside", "serve"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")

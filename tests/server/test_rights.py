@@ -11,6 +11,7 @@ from crdt.ids import DocumentName, make_ulid
 from server.identity import Identity
 from storage.documents import Documents
 from storage.pool import Pool
+from tests.patience import PATIENCE_S
 from tests.server.person import Client, Clock, Person
 from tests.server.test_identify import a_document, document_token
 
@@ -176,7 +177,7 @@ async def test_every_end_of_a_right_is_heard_and_rechecked(
             await identity.accounts.disable(bob.account)
         elif change == "deletion":
             await documents.delete(record.id)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_S):
             await heard.wait()
         unwatch()
         return before, await identity.rights.recheck(b, record)

@@ -6,6 +6,7 @@ import pytest
 
 from server.watch import ACCOUNT, SCOPE, UNKNOWN, Moved, Watch
 from storage.errors import Unavailable
+from tests.patience import PATIENCE_S
 
 
 class Stored:
@@ -158,7 +159,7 @@ async def test_looking_goes_on_when_the_database_comes_back() -> None:
     await stored.asked.wait()
     stored.away = False
     stored.versions["a"] = 2
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         await heard.wait()
     task.cancel()
 

@@ -20,6 +20,7 @@ from crdt.bounds import BOUNDS
 from crdt.errors import UpdateError
 from server.errors import Busy
 from server.workers import WorkerDied, Workers
+from tests.patience import PATIENCE_S, in_time, prompt
 
 
 @pytest.fixture
@@ -103,6 +104,7 @@ async def test_a_helper_that_dies_takes_no_other_work_with_it() -> None:
     assert len(again) == 1  # One at a time, only the helper that worked last is used.
 
 
+@prompt
 async def test_the_background_holds_nobody_up(workers: Workers) -> None:
     """A compaction may take seconds; an update that has to be looked at does not wait for it."""
     await asyncio.gather(workers.run(abs, -1), workers.in_background(abs, -1))
@@ -114,8 +116,8 @@ async def test_the_background_holds_nobody_up(workers: Workers) -> None:
     nice = await asyncio.gather(workers.run(os.nice, 0), return_exceptions=True)
     background.cancel()
 
-    assert took_s < 4
     assert nice == [os.nice(0)]
+    in_time(took_s, 4)
 
 
 async def test_a_helper_ends_when_its_parent_was_killed() -> None:
@@ -140,7 +142,7 @@ async def test_a_helper_ends_when_its_parent_was_killed() -> None:
     helper = psutil.Process(int(await parent.stdout.readline()))
     await parent.wait()
 
-    await asyncio.to_thread(psutil.wait_procs, [helper], timeout=10)
+    await asyncio.to_thread(psutil.wait_procs, [helper], timeout=PATIENCE_S)
 
     assert not helper.is_running()
 

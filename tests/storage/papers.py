@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import pycrdt
@@ -14,6 +14,7 @@ from storage.loading import Loaded
 from storage.log import Fenced, Flusher, Row, Stored
 from storage.pool import Pool
 from tests.crdt.samples import insert
+from tests.patience import until
 
 BREAKS = insert(7, (1 << 31) + 5, "x")
 """A letter with a clock that makes pycrdt panic once it has something of client 7."""
@@ -70,13 +71,6 @@ async def read_log(pool: Pool, document: UUID) -> list[bytes]:
     return [r["data"] for r in rows]
 
 
-async def until(true: Callable[[], object], timeout_s: float = 10.0) -> None:
-    """Wait for a condition that no event announces."""
-    async with asyncio.timeout(timeout_s):
-        while not true():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-
-
 def typing(text: str, client: int = 7) -> list[bytes]:
     """The updates of somebody who types `text`, one letter each."""
     document = pycrdt.Doc(client_id=client)
@@ -103,8 +97,7 @@ async def until_locked(pool: Pool) -> None:
     SELECT count(*) FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND datname = current_database()
     """
-    while not await pool.fetchval(waiting):  # noqa: ASYNC110
-        await asyncio.sleep(0.001)
+    await until(lambda: pool.fetchval(waiting))
 
 
 def drawing(seed: int, steps: int = 120) -> list[bytes]:

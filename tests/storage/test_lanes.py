@@ -1,17 +1,18 @@
 """What becomes of a commit: refused rows, locked heads, a database that is away."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 
 from storage.log import Fenced, Flusher, Stored
 from storage.pool import Pool
+from tests.patience import PATIENCE_S, until
 from tests.storage.papers import (
     append,
     papers,
     read_log,
     row,
-    until,
     until_locked,
 )
 from tests.storage.wire_cutter import WireCutter
@@ -72,19 +73,24 @@ async def test_a_locked_document_goes_aside_and_the_others_go_on(
 
         waiting = [append(flusher, locked, b"1"), append(flusher, locked, b"2")]
         first = [append(flusher, other, b"x") for other in others]
-        await asyncio.wait_for(asyncio.gather(*first), 2)
+        await asyncio.wait_for(asyncio.gather(*first), PATIENCE_S)
         waiting.append(append(flusher, locked, b"3"))
-        started = asyncio.get_running_loop().time()
-        await asyncio.gather(*[append(flusher, other, b"y") for other in others])
-        took = asyncio.get_running_loop().time() - started
+        took = [await _time_of(flusher, others) for _ in range(10)]
 
         assert flusher.aside == 1
-        assert took < 0.05  # Only the commit that first met the lock waited for it.
+        assert min(took) < 0.05  # Only the commit that first met the lock waited for it.
         assert not any(told.done() for told in waiting)
         await holding.rollback()
     await asyncio.gather(*waiting)
     assert await read_log(pool, locked) == [b"1", b"2", b"3"]
     assert flusher.aside == 0
+
+
+async def _time_of(flusher: Flusher, documents: list[UUID]) -> float:
+    """Seconds until a row of each is stored."""
+    started = asyncio.get_running_loop().time()
+    await asyncio.gather(*[append(flusher, document, b"y") for document in documents])
+    return asyncio.get_running_loop().time() - started
 
 
 async def test_several_locked_documents_do_not_wait_for_each_other(
@@ -101,10 +107,10 @@ async def test_several_locked_documents_do_not_wait_for_each_other(
         await until(lambda: flusher.aside == 2)
 
         await holds[1].rollback()
-        assert isinstance(await asyncio.wait_for(waiting[1], 2), Stored)
+        assert isinstance(await asyncio.wait_for(waiting[1], PATIENCE_S), Stored)
         assert not waiting[0].done()
         await holds[0].rollback()
-    assert isinstance(await asyncio.wait_for(waiting[0], 2), Stored)
+    assert isinstance(await asyncio.wait_for(waiting[0], PATIENCE_S), Stored)
 
 
 async def test_a_deadlock_is_tried_again(pool: Pool, database: str) -> None:
@@ -145,7 +151,7 @@ async def test_nothing_is_told_while_the_database_is_away(
     assert not any(future.done() for future in told)
     assert (wired.unsaved_rows, wired.unsaved_bytes) == (400, 1200)
     wire.open = True
-    answers = await asyncio.wait_for(asyncio.gather(*told), 5)
+    answers = await asyncio.wait_for(asyncio.gather(*told), PATIENCE_S)
     assert all(isinstance(answer, Stored) for answer in answers)
     assert wired.failing is None
     for number, document in enumerate(documents):

@@ -18,12 +18,12 @@ from storage.log import Fenced, Flusher, Stored
 from storage.migrate import migrate
 from storage.pool import Pool, close_pool, open_pool
 from storage.postgres import Embedded
+from tests.patience import PATIENCE_S, until
 from tests.storage.papers import (
     append,
     paper,
     papers,
     read_log,
-    until,
 )
 from tests.storage.wire_cutter import WireCutter
 
@@ -142,7 +142,7 @@ async def test_a_server_that_does_not_answer_is_reported_and_given_up(
     await until(lambda: wire.connections > connections)
     wire.answers.set()
 
-    assert await asyncio.wait_for(told, 5) == Stored(2, 2, 1, False)
+    assert await asyncio.wait_for(told, PATIENCE_S) == Stored(2, 2, 1, False)
     assert await read_log(pool, document) == [b"connects", b"1"]
 
 
@@ -158,7 +158,7 @@ async def test_a_stopped_server_is_waited_for(pool: Pool, wired: Flusher) -> Non
         await asyncio.sleep(0.1)
         assert not told.done()  # Its outcome is open as long as that backend lives.
 
-    assert await asyncio.wait_for(told, 10) == Stored(2, 2, 1, False)
+    assert await asyncio.wait_for(told, PATIENCE_S) == Stored(2, 2, 1, False)
     assert await read_log(pool, document) == [b"connects", b"1"]
 
 
@@ -197,7 +197,7 @@ async def test_whatever_breaks_the_log_is_what_was_appended(
         elif event < 0.3:
             await asyncio.sleep(chance.random() * 0.002)
 
-    answers = await asyncio.wait_for(asyncio.gather(*told), 20)
+    answers = await asyncio.wait_for(asyncio.gather(*told), PATIENCE_S)
 
     assert all(isinstance(answer, Stored) for answer in answers)
     assert {document: await read_log(pool, document) for document in documents} == sent
@@ -274,10 +274,10 @@ async def test_writers_live_through_an_outage(embedded: Embedded, outage: str) -
             assert writers.acknowledged == before
             assert flusher.unsaved_rows <= 520
     seen = writers.acknowledged
-    await until(lambda: writers.acknowledged > seen + 300, timeout_s=20)
+    await until(lambda: writers.acknowledged > seen + 300)
     writing.cancel()
 
-    answers = await asyncio.wait_for(asyncio.gather(*writers.told), 20)
+    answers = await asyncio.wait_for(asyncio.gather(*writers.told), PATIENCE_S)
     assert all(isinstance(answer, Stored) for answer in answers)
     assert flusher.failing is None
     assert {document: await read_log(pool, document) for document in documents} == writers.sent

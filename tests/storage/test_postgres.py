@@ -18,6 +18,7 @@ import pytest
 from storage.pool import close_pool, open_pool
 from storage.postgres import Embedded, EmbeddedError
 from storage.remains import processes_of
+from tests.patience import PATIENCE_S
 
 QUICK = {"fsync": "off"}
 PROGRAM = """
@@ -68,7 +69,7 @@ async def _ask(embedded: Embedded, sql: str) -> object:
 
 
 async def _until_restarted(embedded: Embedded, restarts: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while embedded.restarts < restarts or embedded.failing:
             await embedded.changed()
 
@@ -152,7 +153,7 @@ async def test_it_comes_back_when_what_hindered_it_is_gone(prepared: Path) -> No
         hidden = prepared / "hidden"
         (prepared / "postgres").rename(hidden)
         os.kill(embedded.pid, signal.SIGKILL)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while "cannot start" not in (embedded.failing or ""):
                 await embedded.changed()
 
@@ -200,7 +201,7 @@ async def test_it_goes_when_its_parent_is_killed(prepared: Path) -> None:
 
     async with _running(prepared) as embedded:  # At once: it waits for the shutdown that goes on.
         assert await _ask(embedded, "select 1") == 1
-    assert _wait_for_end(pid, 10)
+    assert _wait_for_end(pid, PATIENCE_S)
 
 
 async def test_a_frozen_orphan_does_not_hinder_the_next_start(prepared: Path) -> None:

@@ -14,6 +14,7 @@ from storage import loading
 from storage.changes import Changes, Dirty, Projected
 from storage.documents import Documents
 from storage.pool import Pool, close_pool, open_pool
+from tests.patience import PATIENCE_S
 from tests.storage.feeds import NOW_MS, Writer, follow, marked, project, settle, titled
 from tests.storage.papers import paper, until_locked, write
 
@@ -31,7 +32,7 @@ async def test_a_writer_who_is_not_done_is_not_waited_for_and_not_forgotten(
     writer = Writer(connection, block.id)
     await writer.begin(marked(deletedAt=NOW_MS))
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         before, marker = await follow(pool, 0)
     await writer.commit()
     after, _ = await follow(pool, marker)
@@ -109,7 +110,7 @@ async def test_a_document_can_be_made_and_written_while_its_scope_is_settled(
     await held.start()
     await connection.execute("SELECT FROM scopes WHERE id = 'W' FOR NO KEY UPDATE")
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         other = await paper(pool)
         await write(database, other.id, titled("x"))
     await held.rollback()
@@ -141,7 +142,7 @@ class Chain:
 
     async def stamp(self) -> None:
         """The server settles."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await Changes(self.world.pool).settle(self.projected, NOW_MS)
         self.next = self.page
 
@@ -285,6 +286,6 @@ async def test_a_storm_of_writers_and_settlers_stays_complete_and_never_deadlock
         finally:
             done.set()
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(write_all(), read_on(), read_on())
     await close_pool(pool)

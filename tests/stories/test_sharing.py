@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.inside import Guest, Inside, serving
+from tests.patience import in_time, prompt
 from tests.server.adapters.heaps.asking import ask, call, made
 from tests.server.adapters.heaps.device import Device, new_id, push_titled
 
@@ -48,6 +49,7 @@ async def share(pair: Pair, role: str = "editor") -> tuple[str, str]:
     return heap, block
 
 
+@prompt
 async def test_a_removal_at_one_node_closes_sockets_at_the_other(pair: Pair) -> None:
     """Within two seconds, for each dialect; what the device made offline meanwhile stays out."""
     heap, block = await share(pair)
@@ -58,17 +60,18 @@ async def test_a_removal_at_one_node_closes_sockets_at_the_other(pair: Pair) -> 
     hocuspocus = await pair.bob.open(block)
     started = time.monotonic()
     await call(pair.ada, "DELETE", f"/api/heap/{heap}/members/{pair.bob.account}")
-    codes = [await y.closed(END_S_MAX), await sweet.closed(END_S_MAX)]
+    codes = [await y.closed(), await sweet.closed()]
     await hocuspocus.denied()
     took = time.monotonic() - started
     (result,) = await device.push(offline)
 
-    assert took <= END_S_MAX
+    in_time(took, END_S_MAX)
     assert codes == [4403, 4403]
     assert (result["success"], result["status"]) == (False, "not_found")
     await ask(pair.ada, f"/api/block/{offline}", 404)
 
 
+@prompt
 async def test_a_revoked_token_ends_at_the_other_node(pair: Pair) -> None:
     """Sockets close and requests are refused within two seconds."""
     _, block = await share(pair)
@@ -79,11 +82,11 @@ async def test_a_revoked_token_ends_at_the_other_node(pair: Pair) -> None:
         (listed,) = (await call(pair.bob, "GET", "/api/access-tokens"))["access_tokens"]
         await call(pair.bob, "DELETE", f"/api/access-tokens/{listed['id']}")
         started = time.monotonic()
-        code = await socket.closed(END_S_MAX)
+        code = await socket.closed()
         took = time.monotonic() - started
         status, _, _ = await script.post("/api/heaps", token=token)
 
-    assert took <= END_S_MAX
+    in_time(took, END_S_MAX)
     assert (code, status) == (4403, 401)
 
 

@@ -18,7 +18,7 @@ import pytest
 from server.errors import Busy
 from server.media.work import Job, Refused
 from server.media.workshop import Workshop
-from tests.clients import becomes
+from tests.patience import until
 from tests.server.media import making
 from tests.server.media.conftest import LIMITS
 
@@ -92,7 +92,7 @@ async def test_a_helper_that_is_killed_costs_one_file() -> None:
         assert await still(workshop, making.encoded(".jpg")) == 64
         first = asyncio.create_task(still(workshop, slow))
         second = asyncio.create_task(still(workshop, making.encoded(".jpg")))
-        await becomes(lambda: workshop.pids(busy=True))
+        await until(lambda: workshop.pids(busy=True))
         os.kill(workshop.pids(busy=True)[0], 9)
         with pytest.raises(Refused):
             await first
@@ -177,7 +177,7 @@ async def test_no_helper_outlives_a_killed_server() -> None:
     said, _ = await process.communicate()
     pid = int(said)
 
-    await becomes(lambda: not Path(f"/proc/{pid}").exists() or "Z" in _state(pid))
+    await until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in _state(pid))
 
 
 def _state(pid: int) -> str:

@@ -17,8 +17,9 @@ from crdt import wire
 from crdt.awareness import Entry, encode
 from crdt.wire.lib0 import var_uint
 from server.realtime.codes import MALFORMED, OVERLOADED, TIMEOUT, TOO_MANY
-from tests.clients import YClient, becomes
+from tests.clients import YClient
 from tests.inside import Guest, Inside
+from tests.patience import PATIENCE_S, in_time, prompt, until
 from tests.server.realtime.conftest import Serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -79,17 +80,21 @@ async def test_nothing_large_is_kept_for_a_peer_that_is_not_let_in(serve: Serve)
 # -- alive ------------------------------------------------------------------------------
 
 
+@prompt
 async def test_a_silent_socket_hears_something_within_the_keepalive(serve: Serve) -> None:
     """An empty awareness frame on every dialect, again and again, and nobody is closed."""
     inside = await serve(keepalive_s=0.5, sweep_s=0.02, idle_s=30)
     async with inside.visitor() as guest:
         y, session = await (await guest.y("a")).sync(), await guest.open("a")
         sweet = await (await guest.sweet("a", await guest.document_token("a"))).sync()
+        started = time.monotonic()
         for client in (y, session, sweet):
-            await client.until(lambda c=client: len(c.payloads(wire.AWARENESS)) >= 3, 0.5 * 3 + 1)
+            await client.until(lambda c=client: len(c.payloads(wire.AWARENESS)) >= 3)
             assert set(client.payloads(wire.AWARENESS)) == {b"\x00"}
+        in_time(time.monotonic() - started, 0.5 * 3 + 1)
 
 
+@prompt
 async def test_the_keepalive_is_never_later_than_its_setting(serve: Serve) -> None:
     """Providers drop a server that is silent for 30 s: no two frames are further apart."""
     inside = await serve(keepalive_s=1.0, sweep_s=0.1, idle_s=30)
@@ -98,16 +103,15 @@ async def test_the_keepalive_is_never_later_than_its_setting(serve: Serve) -> No
         heard = {client: [time.monotonic()] for client in clients}
         for client in clients:
             client.on_frame = lambda _, c=client: heard[c].append(time.monotonic())  # type: ignore[method-assign]
-        await asyncio.sleep(3)
+        await until(lambda: all(len(times) > 2 for times in heard.values()))
 
     gaps = [b - a for times in heard.values() for a, b in pairwise(times)]
-    assert len(gaps) >= 20
-    assert max(gaps) < 1.0 + 0.15  # The event loop of a busy machine comes on top.
+    in_time(max(gaps), 1.0 + 0.15)  # The event loop of a busy machine comes on top.
 
 
 async def test_a_dead_peer_is_let_go_and_a_silent_one_is_not(serve: Serve) -> None:
     """Pings are answered by whoever is alive; who answers nothing is closed with 4408."""
-    inside = await serve(idle_s=0.6, keepalive_s=0.3, sweep_s=0.02)
+    inside = await serve(idle_s=1.5, keepalive_s=0.3, sweep_s=0.02)
     async with inside.visitor() as guest:
         alive = await (await guest.y("a")).sync()
         dead = await guest.y("a", autoping=False)
@@ -142,20 +146,17 @@ class Stubborn:
         await reader.readuntil(b"\r\n\r\n")
         return cls(reader, writer)
 
-    async def frames(self, within_s: float) -> list[bytes]:
-        """Read on until nothing more comes for a moment; the payloads."""
-        found = []
-        try:
-            while True:
-                async with asyncio.timeout(within_s):
-                    _, size = await self.reader.readexactly(2)
-                    if size > 125:
-                        size = int.from_bytes(
-                            await self.reader.readexactly(2 if size == 126 else 8), "big"
-                        )
-                    found.append(await self.reader.readexactly(size))
-        except (TimeoutError, asyncio.IncompleteReadError, ConnectionError):
-            return found
+    async def frames(self, last: bytes) -> list[bytes]:
+        """Read on to the frame in which something stands; the payloads."""
+        found = [b""]
+        async with asyncio.timeout(PATIENCE_S):
+            while last not in found[-1]:
+                _, size = await self.reader.readexactly(2)
+                if size > 125:
+                    length = await self.reader.readexactly(2 if size == 126 else 8)
+                    size = int.from_bytes(length, "big")
+                found.append(await self.reader.readexactly(size))
+        return found
 
     async def close(self) -> None:
         """Go."""
@@ -170,7 +171,7 @@ async def blocked(inside: Inside, guest: Guest, name: str, mib: int) -> tuple[St
     for _ in range(mib * 4):
         await writer.stored(await writer.write("x" * 250 * KIB))
         await writer.send(wire.update(writer.replica.delete(0, 250 * KIB)))
-    await becomes(lambda: inside.metrics.fell_behind > 0)
+    await until(lambda: inside.metrics.fell_behind > 0)
     return slow, writer
 
 
@@ -181,10 +182,9 @@ async def test_a_slow_reader_catches_up_with_one_difference(serve: Serve) -> Non
         slow, writer = await blocked(inside, guest, "a", 24)
         await writer.stored(await writer.write("the end"))
 
-        frames = await slow.frames(1.0)
+        frames = await slow.frames(b"the end")
         await slow.close()
 
-    assert b"the end" in frames[-1]
     assert sum(map(len, frames)) < 12 * MIB
     assert inside.metrics.caught_up >= 1
 
@@ -194,7 +194,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off(serve: Serve) -> None:
     inside = await serve(outbox_stuck_s=0.5, sweep_s=0.02)
     async with inside.visitor() as guest:
         slow, writer = await blocked(inside, guest, "a", 16)
-        await becomes(lambda: inside.metrics.aborted == 1, 5)
+        await until(lambda: inside.metrics.aborted == 1)
         await writer.stored(await writer.write("fine"))
         await slow.close()
 
@@ -203,7 +203,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off(serve: Serve) -> None:
 
 async def test_a_reader_on_a_slow_line_is_not_cut_off(serve: Serve) -> None:
     """A large first sync that takes longer than outbox_stuck_s, but moves, is let through."""
-    inside = await serve(outbox_stuck_s=0.6, sweep_s=0.02)
+    inside = await serve(outbox_stuck_s=1.0, sweep_s=0.02)
     async with inside.visitor() as guest:
         writer = await (await guest.y("large")).sync()
         for _ in range(6):
@@ -213,10 +213,10 @@ async def test_a_reader_on_a_slow_line_is_not_cut_off(serve: Serve) -> None:
         got = 0
         while got < 12 * MIB:
             got += len(await slow.reader.readexactly(256 * KIB))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.07)
         await slow.close()
 
-    assert time.monotonic() - started > 3 * 0.6
+    assert time.monotonic() - started > 3 * 1.0
     assert inside.metrics.aborted == 0
 
 
@@ -259,6 +259,7 @@ async def test_a_flood_of_questions_for_presence_is_answered_once(serve: Serve) 
 # -- budgets ----------------------------------------------------------------------------
 
 
+@prompt
 async def test_a_peer_over_its_budget_of_frames_waits_and_is_sent_away_in_the_end(
     serve: Serve,
 ) -> None:
@@ -276,8 +277,10 @@ async def test_a_peer_over_its_budget_of_frames_waits_and_is_sent_away_in_the_en
             await asyncio.sleep(0.1)
 
         assert flooder.code == TOO_MANY
-        assert 1 < time.monotonic() - started < 8
+        took = time.monotonic() - started
+        assert took > 1
         assert other.socket.code is None
+        in_time(took, 8)
 
 
 async def test_a_peer_over_its_budget_of_bytes_is_read_more_slowly(serve: Serve) -> None:
@@ -296,11 +299,14 @@ async def test_a_peer_over_its_budget_of_bytes_is_read_more_slowly(serve: Serve)
         assert len(await guest.stored_text("a")) == 40 * 256 * KIB
 
 
+@prompt
 async def test_so_many_handshakes_a_second_and_no_more(serve: Serve) -> None:
     """A storm is told to come back: 503 with a wait; the next second lets more in."""
     inside = await serve(handshakes_per_s_max=10)
     async with inside.visitor() as guest:
+        started = time.monotonic()
         ended = await asyncio.gather(*(guest.y("a") for _ in range(40)), return_exceptions=True)
+        in_time(time.monotonic() - started, 2)
         refused = [one for one in ended if isinstance(one, WSServerHandshakeError)]
         assert {error.status for error in refused} == {503}
         assert 10 <= len(ended) - len(refused) <= 30
@@ -310,6 +316,7 @@ async def test_so_many_handshakes_a_second_and_no_more(serve: Serve) -> None:
     assert inside.metrics.refusals["handshakes-full"] == len(refused)
 
 
+@prompt
 async def test_one_address_does_not_use_up_the_handshakes_of_the_others(serve: Serve) -> None:
     """Over its own share an address is told 429, and what it tried beyond is nobody's loss."""
     inside = await serve(
@@ -319,11 +326,13 @@ async def test_one_address_does_not_use_up_the_handshakes_of_the_others(serve: S
         here, there = ({"X-Forwarded-For": f"2001:db8:0:{n}::{n}"} for n in (1, 2))
         # Both crowds within one second of the server's clock.
         await asyncio.sleep(1 - asyncio.get_running_loop().time() % 1)
+        started = time.monotonic()
         ended = await asyncio.gather(
             *(guest.y("a", headers=here) for _ in range(40)),
             *(guest.y("a", headers=there) for _ in range(5)),
             return_exceptions=True,
         )
+        in_time(time.monotonic() - started, 1)
 
     refused = [one for one in ended[:40] if isinstance(one, WSServerHandshakeError)]
     assert {error.status for error in refused} == {429}
@@ -344,7 +353,7 @@ async def test_a_middling_update_of_many_structs_is_looked_at_by_a_helper(
     before = set(psutil.Process().children())
 
     await client.send(wire.update(update))
-    await becomes(lambda: set(psutil.Process().children()) - before)
+    await until(lambda: set(psutil.Process().children()) - before)
 
     witness = await ada.open(name)
     await witness.until(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from uuid import uuid4
 
 import aiohttp
@@ -279,9 +280,10 @@ async def test_a_socket_that_never_authenticates_is_closed(serve: Serve) -> None
     async with inside.visitor() as guest:
         silent = await guest.hocuspocus()
         busy = (await guest.hocuspocus()).session("a")
-        while busy.socket.code is None:
-            await busy.send(wire.query_awareness())
-            await asyncio.sleep(0.02)
+        with contextlib.suppress(ConnectionError):  # It closes between a look and a word.
+            while busy.socket.code is None:
+                await busy.send(wire.query_awareness())
+                await asyncio.sleep(0.02)
 
         assert await silent.closed() == await busy.socket.closed() == TIMEOUT
 
@@ -302,7 +304,7 @@ async def test_a_socket_between_two_documents_has_its_deadline_anew(serve: Serve
 
 async def test_a_document_without_its_token_closes_a_socket_with_others(serve: Serve) -> None:
     """One authenticated document does not let another wait for ever."""
-    inside = await serve(auth_deadline_s=0.4, sweep_s=0.02)
+    inside = await serve(auth_deadline_s=1.5, sweep_s=0.02)
     async with inside.visitor() as guest:
         session = await guest.open("one")
         await session.socket.session("two").send(wire.step1(b"\x00"))

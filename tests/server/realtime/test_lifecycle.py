@@ -15,8 +15,9 @@ from crdt import wire
 from server.app import Server
 from server.realtime.codes import RESTART
 from server.settings import Settings
-from tests.clients import Closed, Replica, Visitor, YClient, becomes
+from tests.clients import Closed, Replica, Visitor, YClient
 from tests.inside import Guest, Inside, serving
+from tests.patience import in_time, prompt, until
 from tests.server.realtime.conftest import Serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -54,9 +55,9 @@ async def test_what_was_sent_is_committed_before_the_end(serve: Serve) -> None:
         await session.settled(1)
         async with head_locked(inside, "a", guest):
             await session.write("kept")
-            await becomes(lambda: inside.documents.flusher.unsaved_rows == 1)
+            await until(lambda: inside.documents.flusher.unsaved_rows == 1)
             stopping = asyncio.create_task(inside.server.stop())
-            await becomes(lambda: inside.realtime.draining)
+            await until(lambda: inside.realtime.draining)
             assert session.statuses == [True]
         await stopping
 
@@ -85,7 +86,7 @@ async def test_what_arrives_while_sockets_are_closed_is_stored_or_not_confirmed(
                 return len(session.statuses) - 1
 
         typing = [asyncio.create_task(type_on(number)) for number in range(30)]
-        await asyncio.sleep(0.3)
+        await until(lambda: sum(len(session.statuses) - 1 for session in sessions) > 100)
         await inside.server.stop()
         confirmed = await asyncio.gather(*typing)
 
@@ -114,9 +115,9 @@ async def test_nobody_joins_a_server_that_is_going(serve: Serve) -> None:
         assert b" 200 " in await reader.readline()
         async with head_locked(inside, "a", guest):
             await session.write("held up")
-            await becomes(lambda: inside.documents.flusher.unsaved_rows == 1)
+            await until(lambda: inside.documents.flusher.unsaved_rows == 1)
             stopping = asyncio.create_task(inside.server.stop())
-            await becomes(lambda: inside.realtime.draining)
+            await until(lambda: inside.realtime.draining)
             late = session.socket.session("late")
             await late.show(guest.token)
             await late.send(wire.step1(b"\x00"))
@@ -131,12 +132,14 @@ async def test_nobody_joins_a_server_that_is_going(serve: Serve) -> None:
                 assert said, "closed without an answer"
         await stopping
         writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
         assert b" 503 " in said
         assert late.payloads(wire.STEP2) == []
         assert await session.socket.closed() == RESTART
 
 
+@prompt
 async def test_closing_is_spread_over_the_grace_period(serve: Serve) -> None:
     """A hundred connections are not told in one moment, lest they come back in one."""
     inside = await serve(shutdown_grace_s=1.0)
@@ -156,9 +159,10 @@ async def test_closing_is_spread_over_the_grace_period(serve: Serve) -> None:
 
     assert {client.code for client in clients} == {RESTART}
     assert max(ended) - min(ended) > 0.5
-    assert took < 1.0 + 2.5
+    in_time(took, 1.0 + 2.5)
 
 
+@prompt
 async def test_a_database_that_hangs_does_not_hold_up_the_end(serve: Serve) -> None:
     """What cannot be committed in the grace period stays unconfirmed; the server goes."""
     inside = await serve(shutdown_grace_s=0.2)
@@ -167,12 +171,13 @@ async def test_a_database_that_hangs_does_not_hold_up_the_end(serve: Serve) -> N
         await session.settled(1)
         async with head_locked(inside, "a", guest):
             await session.write("never confirmed")
-            await becomes(lambda: inside.documents.flusher.unsaved_rows == 1)
+            await until(lambda: inside.documents.flusher.unsaved_rows == 1)
             started = time.monotonic()
             await inside.server.stop()
 
-        assert time.monotonic() - started < 10
+        took = time.monotonic() - started
         assert session.statuses == [True]
+        in_time(took, 10)
 
 
 async def test_a_server_starts_again_where_it_left_off(

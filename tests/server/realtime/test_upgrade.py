@@ -12,6 +12,7 @@ from server.guard import Guard
 from server.realtime.connection import REALTIME
 from tests.clients import HocuspocusClient
 from tests.inside import Guest
+from tests.patience import PATIENCE_S
 from tests.server.realtime.conftest import Serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -35,8 +36,9 @@ async def shake_hands(
         *headers,
     ]
     writer.write(b"\r\n".join(lines) + b"\r\n\r\n" + behind)
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
     writer.close()
+    await asyncio.gather(writer.wait_closed(), return_exceptions=True)
     return head
 
 

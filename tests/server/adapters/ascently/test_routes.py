@@ -10,6 +10,7 @@ import pytest
 
 from server.adapters.ascently import instants
 from tests.inside import Guest, Inside
+from tests.patience import PATIENCE_S
 from tests.server.adapters.ascently.conftest import ada, bob, inside, phone, serve
 from tests.server.adapters.ascently.phone import LISTS, Phone, at, gone, item
 
@@ -76,7 +77,7 @@ async def test_a_revoked_token_is_401(ada: Guest, phone: Phone) -> None:
         "/api/access-tokens", headers=ada.bearer, json={"all": True}
     ) as response:
         assert response.status == 200, await response.text()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while (await phone.get("/health"))[0] != 401:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 

@@ -9,6 +9,7 @@ import pytest
 from auth.principal import Role
 from crdt.blocks import restore
 from tests.inside import Guest, Inside
+from tests.patience import until
 from tests.server.adapters.heaps.device import (
     EMPTY,
     Device,
@@ -18,7 +19,6 @@ from tests.server.adapters.heaps.device import (
     replica,
     text64,
 )
-from tests.storage.papers import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,6 +11,7 @@ import pytest
 from auth.principal import Role
 from crdt.document import Document
 from tests.inside import Guest, Inside
+from tests.patience import PATIENCE_S
 from tests.server.adapters.heaps.device import EMPTY, Device, bytes64, new_id, replica, text64
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -277,7 +278,7 @@ async def test_a_viewer_may_not_push_and_an_editor_may(
 
 
 async def _until_role(inside: Inside, guest: Guest, scope: str, role: Role) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(PATIENCE_S):
         while await inside.realtime.rights.role_in(guest.account, scope) is not role:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

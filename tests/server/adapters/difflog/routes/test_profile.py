@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.inside import Inside
+from tests.patience import PATIENCE_S
 from tests.server.adapters.difflog.client import Client, items, transport_hash
 from tests.server.adapters.difflog.conftest import ada, inside, serve
 
@@ -195,13 +196,13 @@ async def test_the_right_password_forgives(ada: Client) -> None:
 
 async def test_a_lock_ends_and_old_failures_are_forgotten(serve: Any) -> None:
     """By the settings' times."""
-    server = await serve(difflog_lock_s=1.0, difflog_forget_s=0.5)
+    server = await serve(difflog_lock_s=1.5, difflog_forget_s=1.0)
     async with Client(server) as ada:
         await ada.create()
         for _ in range(5):
             await ada.read("wrong")
         assert (await ada.read("wrong"))[0] == 429
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while (await ada.read("wrong"))[0] == 429:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         status, body = await ada.read("wrong")

@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from auth.principal import Role
 from tests.inside import Guest, Inside
+from tests.patience import PATIENCE_S
 from tests.server.adapters.heaps.device import new_id
 from tests.server.adapters.heaps.sender import Sender
 from tests.server.realtime.conftest import Serve
@@ -271,7 +272,7 @@ async def test_a_reader_that_goes_away_leaves_nothing_behind(ada: Guest, sent: S
         response = await ada.http.get(f"/api/stream/{sent.block}/x", headers=ada.bearer)
         await response.content.readexactly(10)
         response.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while _open_files() > before + 5:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
@@ -294,7 +295,7 @@ async def test_transfers_are_bounded(serve: Serve) -> None:
         refused = await ask(guest, path), await Sender(guest, b"1").direct()
         head = await ask(guest, path, "HEAD")
         slow.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while (await ask(guest, path))[0] == 503:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
@@ -311,6 +312,7 @@ class Wire:
         self._port = port
         self.port = 0
         self.bytes = 0
+        self._carrying: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
@@ -319,8 +321,14 @@ class Wire:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        for task in self._carrying:
+            task.cancel()
+        await asyncio.gather(*self._carrying, return_exceptions=True)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._carrying.add(task)
         back, forth = await asyncio.open_connection("127.0.0.1", self._port)
 
         async def pump(a: asyncio.StreamReader, b: asyncio.StreamWriter, *, count: bool) -> None:
@@ -330,11 +338,15 @@ class Wire:
                 await b.drain()
             b.close()
 
-        await asyncio.gather(
-            pump(reader, forth, count=False),
-            pump(back, writer, count=True),
-            return_exceptions=True,
-        )
+        try:
+            await asyncio.gather(
+                pump(reader, forth, count=False),
+                pump(back, writer, count=True),
+                return_exceptions=True,
+            )
+        finally:
+            forth.transport.abort()
+            writer.transport.abort()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -381,6 +393,6 @@ async def test_forged_credentials_store_nothing(serve: Serve, s3: Weed) -> None:
 
 
 async def _until_role(inside: Inside, guest: Guest, scope: str, role: Role) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(PATIENCE_S):
         while await inside.realtime.rights.role_in(guest.account, scope) is not role:  # noqa: ASYNC110
             await asyncio.sleep(0.01)

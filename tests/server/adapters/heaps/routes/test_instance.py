@@ -8,6 +8,7 @@ import pytest
 from server.health import HEALTH
 from server.identity import Identity
 from storage.pool import Pool
+from tests.patience import PATIENCE_S
 from tests.server.person import Client, Person
 
 
@@ -91,7 +92,7 @@ async def test_a_database_that_hangs_is_said_within_two_seconds(client: Client, 
         for connection in held:
             await pool.release(connection)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while (await client.get("/api/health")).status != 200:
             pass
 

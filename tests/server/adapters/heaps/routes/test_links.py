@@ -10,6 +10,7 @@ import pytest
 
 from auth.principal import Role
 from tests.inside import Guest, Inside
+from tests.patience import in_time, prompt
 from tests.server.adapters.heaps.asking import ask, call, made
 from tests.server.adapters.heaps.conftest import ada, bob, inside, serve
 from tests.server.adapters.heaps.device import new_id, push_titled
@@ -68,6 +69,7 @@ async def test_links_are_listed_without_their_secrets(ada: Guest) -> None:
     assert made_link["token"] not in str(listed)
 
 
+@prompt
 async def test_a_revoked_link_ends_what_is_open(ada: Guest) -> None:
     """Within two seconds, in every dialect; others stay."""
     block = await document(ada)
@@ -79,10 +81,10 @@ async def test_a_revoked_link_ends_what_is_open(ada: Guest) -> None:
     stays = await ada.open(block, token=other["token"])
     started = time.monotonic()
     await call(ada, "DELETE", f"/api/block/{block}/links/{made_link['link']['id']}")
-    codes = [await socket.closed(END_S_MAX) for socket in (y, sweet)]
+    codes = [await socket.closed() for socket in (y, sweet)]
     await hocuspocus.denied()
 
-    assert time.monotonic() - started < END_S_MAX
+    in_time(time.monotonic() - started, END_S_MAX)
     assert codes == [4403, 4403]
     assert (await ada.get(f"/d/{block}/as-update", token=token))[0] == 401
     await stays.sync()
@@ -90,16 +92,19 @@ async def test_a_revoked_link_ends_what_is_open(ada: Guest) -> None:
     await call(ada, "DELETE", f"/api/block/{block}/links/%00", 404)
 
 
+@prompt
 async def test_a_link_ends_by_itself(ada: Guest) -> None:
     """At its time, also while it is open."""
     block = await document(ada)
     began = time.monotonic()
     made_link = await link(ada, block, expires_in=1)
     y = await (await ada.y(block, token=made_link["token"])).sync()
-    code = await y.closed(1 + END_S_MAX)
+    code = await y.closed()
+    took = time.monotonic() - began
 
     assert code == 4501
-    assert 0.5 < time.monotonic() - began < 1 + END_S_MAX
+    assert took > 0.5
+    in_time(took, 1 + END_S_MAX)
     answer = await ada.get(f"/d/{block}/as-update", token=made_link["token"])
     assert answer[0] == 401
 

@@ -15,6 +15,7 @@ from auth.keys import decode_base58, encode_base58
 from auth.registration import setup_code
 from server.adapters import ADAPTERS
 from server.identity import Identity
+from tests.patience import PATIENCE_S
 from tests.server.person import Client, Clock, Person
 
 REFRESH = "/api/auth/refresh_token"
@@ -285,7 +286,7 @@ async def test_reuse_of_a_refresh_token_ends_the_login(client: Client, clock: Cl
 
     assert (status, refused["error"]) == (401, "token_revoked")
     assert (await refresh(client, body["refreshToken"]))[0] == 401
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         while await person.me(client) != 401:
             pass
 
@@ -394,7 +395,7 @@ async def test_a_disabled_account_is_out_within_two_seconds(
     assert await person.me(client) == 200
     await identity.accounts.disable(person.account)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         while await person.me(client) != 401:
             pass
     assert (await refresh(client, person.refresh))[0] == 401

@@ -10,6 +10,7 @@ import pytest
 from crdt import wire
 from tests.clients import HocuspocusClient, YClient
 from tests.inside import Guest
+from tests.patience import in_time, prompt
 from tests.server.adapters.heaps.asking import ask, call, made
 from tests.server.adapters.heaps.conftest import ada, bob, inside, serve
 from tests.server.adapters.heaps.device import new_id, push_titled
@@ -123,17 +124,18 @@ async def opened(ada: Guest, bob: Guest, heap: str) -> tuple[str, Opened]:
     )
 
 
+@prompt
 async def test_a_removal_reaches_every_dialect(ada: Guest, bob: Guest) -> None:
     """Closed, or the document denied, within two seconds; nothing opens it again."""
     heap = await shared(ada, bob)
     block, bobs = await opened(ada, bob, heap)
     started = time.monotonic()
     await call(ada, "DELETE", f"/api/heap/{heap}/members/{bob.account}")
-    codes = [await bobs.y.closed(END_S_MAX), await bobs.sweet.closed(END_S_MAX)]
+    codes = [await bobs.y.closed(), await bobs.sweet.closed()]
     reason = await bobs.hocuspocus.denied()
     took = time.monotonic() - started
 
-    assert took < END_S_MAX
+    in_time(took, END_S_MAX)
     assert codes == [4403, 4403]
     assert reason == "permission-denied"
     await ask(bob, f"/api/block/{block}", 404)
@@ -145,13 +147,14 @@ async def test_a_removal_reaches_every_dialect(ada: Guest, bob: Guest) -> None:
     assert await again.denied() == "permission-denied"
 
 
+@prompt
 async def test_a_downgrade_reaches_every_dialect(ada: Guest, bob: Guest) -> None:
     """Within two seconds writes are refused and reach nobody; reading goes on."""
     heap = await shared(ada, bob)
     block, bobs = await opened(ada, bob, heap)
     started = time.monotonic()
     await patch(ada, f"/api/heap/{heap}/members/{bob.account}", "viewer")
-    await bobs.hocuspocus.until(lambda: bobs.hocuspocus.scopes[-1] == "readonly", END_S_MAX)
+    await bobs.hocuspocus.until(lambda: bobs.hocuspocus.scopes[-1] == "readonly")
     took = time.monotonic() - started
     for client in (bobs.y, bobs.sweet, bobs.hocuspocus):
         await client.write("never")
@@ -164,7 +167,7 @@ async def test_a_downgrade_reaches_every_dialect(ada: Guest, bob: Guest) -> None
     for reader in (bobs.y, bobs.sweet, bobs.hocuspocus):
         await reader.until(lambda reader=reader: "seen" in reader.replica.text)
 
-    assert took < END_S_MAX
+    in_time(took, END_S_MAX)
     assert author.replica.text == "seen"
     assert await ada.stored_text(block) == "seen"
     assert (bobs.y.code, bobs.sweet.code, bobs.hocuspocus.denials) == (None, None, [])
@@ -177,7 +180,7 @@ async def test_an_upgrade_lets_write_what_is_open(ada: Guest, bob: Guest) -> Non
     block, bobs = await opened(ada, bob, heap)
     assert bobs.hocuspocus.scopes == ["readonly"]
     await patch(ada, f"/api/heap/{heap}/members/{bob.account}", "editor")
-    await bobs.hocuspocus.until(lambda: bobs.hocuspocus.scopes[-1] == "read-write", END_S_MAX)
+    await bobs.hocuspocus.until(lambda: bobs.hocuspocus.scopes[-1] == "read-write")
     await bobs.hocuspocus.write("now")
     assert (await bobs.hocuspocus.settled(2))[-1] is True
 

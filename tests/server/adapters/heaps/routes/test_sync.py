@@ -12,6 +12,7 @@ from crdt import wire
 from server.budget import BODIES
 from server.feed import FEED
 from tests.inside import Guest, Inside
+from tests.patience import PATIENCE_S
 from tests.server.adapters.heaps.conftest import ada, bob, inside, serve
 from tests.server.adapters.heaps.device import Device, meta, new_id, title
 
@@ -187,7 +188,7 @@ async def test_the_delta_of_a_deleted_workspace_tells_its_members_so(
 
 async def _until_role(inside: Inside, guest: Guest, role: Role) -> None:
     rights = inside.realtime.rights
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(PATIENCE_S):
         while await rights.role_in(guest.account, guest.workspace) is not role:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

@@ -12,6 +12,7 @@ import pytest
 from crdt import wire
 from tests.clients import Socket
 from tests.inside import Guest, Inside
+from tests.patience import in_time, prompt
 from tests.server.adapters.heaps.asking import ask, call, made
 from tests.server.adapters.heaps.conftest import ada, bob, inside, serve
 from tests.server.adapters.heaps.device import new_id
@@ -120,6 +121,7 @@ async def test_a_token_never_makes_lists_or_revokes_tokens(ada: Guest) -> None:
     assert await status(ada, "GET", path, document) == (403, "forbidden")
 
 
+@prompt
 async def test_a_revoked_token_is_dead_within_two_seconds(ada: Guest, bob: Guest) -> None:
     """By its owner only; a second time it is not there."""
     token = await token_of(ada)
@@ -130,7 +132,7 @@ async def test_a_revoked_token_is_dead_within_two_seconds(ada: Guest, bob: Guest
     assert (await call(ada, "DELETE", path))["revoked"] == 1
     ended = time.monotonic()
     while (await status(ada, "POST", "/api/heaps", token))[0] == 200:
-        assert time.monotonic() - ended < END_S_MAX
+        in_time(time.monotonic() - ended, END_S_MAX)
         await asyncio.sleep(0.05)
 
     assert (await status(ada, "POST", "/api/heaps", token))[0] == 401
@@ -223,6 +225,7 @@ async def sockets(guest: Guest, name: str, token: str) -> list[Socket]:
     ]
 
 
+@prompt
 async def test_revocation_reaches_open_sockets(ada: Guest) -> None:
     """Within two seconds, with those of document tokens that were asked for with it."""
     name = new_id()
@@ -232,10 +235,10 @@ async def test_revocation_reaches_open_sockets(ada: Guest) -> None:
     hocuspocus = await ada.open(name, token=token)
     await call_revoke_all(ada)
     started = time.monotonic()
-    codes = [await socket.closed(END_S_MAX + 1) for socket in opened]
+    codes = [await socket.closed() for socket in opened]
     reason = await hocuspocus.denied()
 
-    assert time.monotonic() - started < END_S_MAX
+    in_time(time.monotonic() - started, END_S_MAX)
     assert codes == [4403, 4403]
     assert reason == "permission-denied"
 
@@ -248,6 +251,7 @@ async def call_revoke_all(guest: Guest) -> None:
         assert response.status == 200
 
 
+@prompt
 async def test_expiry_reaches_open_sockets(ada: Guest) -> None:
     """Within two seconds of the moment, whatever the dialect; REST says that it has expired."""
     name = new_id()
@@ -256,10 +260,11 @@ async def test_expiry_reaches_open_sockets(ada: Guest) -> None:
     token = await token_of(ada, expires_in=2)
     y = await (await ada.y(name, token=token)).sync()
     hocuspocus = await ada.open(name, token=token)
-    code = await y.closed(2 + END_S_MAX)
+    code = await y.closed()
     reason = await hocuspocus.denied()
     took = time.monotonic() - began
 
-    assert 1.5 < took < 2 + END_S_MAX
+    assert took > 1.5
+    in_time(took, 2 + END_S_MAX)
     assert (code, reason) == (4501, "token-expired")
     assert await status(ada, "POST", "/api/heaps", token) == (401, "token_expired")

@@ -11,8 +11,8 @@ import pytest
 
 from auth.principal import Role
 from server.scanning.desk import DESK
-from tests.clients import becomes
 from tests.inside import Guest, Inside
+from tests.patience import until
 from tests.server.adapters.heaps.asking import ask, made
 from tests.server.adapters.heaps.conftest import ada, bob, inside, serve
 
@@ -121,6 +121,6 @@ async def test_a_listener_costs_nothing_when_it_is_gone(inside: Inside, ada: Gue
     desk = inside.app[DESK]
     before = len(desk.jobs._listeners)
     socket = await ada.http.ws_connect("/api/ws", headers=ada.bearer)
-    await becomes(lambda: len(desk.jobs._listeners) == before + 1)
+    await until(lambda: len(desk.jobs._listeners) == before + 1)
     await socket.close()
-    await becomes(lambda: len(desk.jobs._listeners) == before)
+    await until(lambda: len(desk.jobs._listeners) == before)

@@ -12,6 +12,7 @@ import pytest
 
 from auth.principal import Role
 from tests.inside import Guest, Inside
+from tests.patience import PATIENCE_S
 from tests.server.adapters.heaps.device import Device
 from tests.server.adapters.heaps.sender import CHUNK, Sender, digest
 
@@ -252,7 +253,7 @@ async def test_an_upload_is_invisible_to_others(inside: Inside, ada: Guest, bob:
     seen = {}
     for role in (Role.VIEWER, Role.EDITOR):
         await inside.grants.set_member(ada.workspace, bob.account, role)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_S):
             while await inside.realtime.rights.role_in(bob.account, ada.workspace) is not role:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         seen[role] = [await theirs.status(), await theirs.put(1), await theirs.complete()]
