@@ -97,6 +97,13 @@ class Feed:
             task.add_done_callback(_take_error)
         await asyncio.shield(task)
 
+    async def settle_all(self, scopes: Sequence[str]) -> bool:
+        """Settle those of these scopes that need it; whether any did. Raises Unavailable."""
+        unsettled = await self.changes.unsettled(scopes)
+        for scope in unsettled:
+            await self.settle(scope)
+        return bool(unsettled)
+
     async def _settle_after(self, before: asyncio.Task[None] | None, scope: str) -> None:
         try:
             if before is not None:

@@ -14,6 +14,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Those in the trash included."""
     log_bytes: int
     snapshot_bytes: int
+    history_bytes: int
+    """Kept to read older versions: rows behind the snapshots, merged ones, and named versions."""
     files: int
     file_bytes: int
     """A file that several blocks have counts once for each."""
@@ -25,7 +27,19 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _USAGE = """
-SELECT s.workspaces, s.documents, s.log_bytes, s.snapshot_bytes,
+WITH own AS (
+    SELECT d.id, h.snapshot_sequence, h.log_bytes, h.snapshot_bytes
+    FROM scopes s JOIN documents d ON d.scope = s.id AND d.purged_at IS NULL
+    JOIN heads h ON h.document = d.id
+    WHERE s.owner = $1 AND s.kind = 'workspace' AND s.deleted_at IS NULL
+), kept AS (
+    SELECT octet_length(u.data) AS size FROM own
+    JOIN updates u ON u.document = own.id AND u.sequence <= own.snapshot_sequence AND NOT u.pending
+    UNION ALL SELECT octet_length(data) FROM own JOIN history ON document = own.id
+    UNION ALL SELECT octet_length(data) FROM own JOIN named_versions ON document = own.id
+)
+SELECT s.workspaces, d.documents, d.log_bytes, d.snapshot_bytes,
+       (SELECT coalesce(sum(size), 0)::bigint FROM kept) AS history_bytes,
        coalesce(b.files, 0) AS files, coalesce(b.bytes, 0) AS file_bytes,
        coalesce(b.reserved_bytes, 0) AS reserved_bytes,
        (SELECT count(*) FROM account_keys WHERE account = $1) AS devices,
@@ -34,14 +48,13 @@ SELECT s.workspaces, s.documents, s.log_bytes, s.snapshot_bytes,
        (SELECT count(*) FROM access_tokens WHERE account = $1
         AND (expires_at IS NULL OR expires_at > to_timestamp($2))) AS access_tokens
 FROM (
-    SELECT count(DISTINCT s.id) AS workspaces, count(d.id) AS documents,
-           coalesce(sum(h.log_bytes), 0)::bigint AS log_bytes,
-           coalesce(sum(h.snapshot_bytes), 0)::bigint AS snapshot_bytes
-    FROM scopes s
-    LEFT JOIN documents d ON d.scope = s.id AND d.purged_at IS NULL
-    LEFT JOIN heads h ON h.document = d.id
-    WHERE s.owner = $1 AND s.kind = 'workspace' AND s.deleted_at IS NULL
-) s LEFT JOIN blob_accounts b ON b.account = $1
+    SELECT count(*) AS workspaces FROM scopes
+    WHERE owner = $1 AND kind = 'workspace' AND deleted_at IS NULL
+) s CROSS JOIN (
+    SELECT count(*) AS documents, coalesce(sum(log_bytes), 0)::bigint AS log_bytes,
+           coalesce(sum(snapshot_bytes), 0)::bigint AS snapshot_bytes
+    FROM own
+) d LEFT JOIN blob_accounts b ON b.account = $1
 """
 
 

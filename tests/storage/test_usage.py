@@ -12,6 +12,7 @@ NOTHING = Usage(
     documents=0,
     log_bytes=0,
     snapshot_bytes=0,
+    history_bytes=0,
     files=0,
     file_bytes=0,
     reserved_bytes=0,
@@ -33,8 +34,23 @@ async def test_usage_counts_what_is_stored(pool: Pool) -> None:
         owner.default_workspace,
     )
     await pool.execute(
-        "INSERT INTO heads (document, scope, log_bytes, snapshot_bytes)"
-        " SELECT id, scope, 10, 5 FROM documents"
+        "INSERT INTO heads (document, scope, log_bytes, snapshot_bytes, snapshot_sequence)"
+        " SELECT id, scope, 10, 5, 1 FROM documents"
+    )
+    await pool.execute(
+        "INSERT INTO updates (document, sequence, at, writer, batch, data, pending)"
+        " SELECT id, n, now(), 1, n, 'abc', n = 0 FROM documents, generate_series(0, 2) n"
+        " WHERE name <> 'b'"
+    )
+    await pool.execute(
+        "INSERT INTO history (document, first, last, started_at, at, data, authors)"
+        " SELECT id, 1, 1, now(), now(), repeat('h', 20)::bytea, '{}' FROM documents"
+        " WHERE name <> 'b'"
+    )
+    await pool.execute(
+        "INSERT INTO named_versions (document, sequence, name, author, at, encoding, data)"
+        " SELECT id, 1, 'n', 'a', now(), 0, repeat('v', 100)::bytea FROM documents"
+        " WHERE name <> 'a'"
     )
     await pool.execute("INSERT INTO blob_accounts VALUES ($1, 2, 300, 40)", owner.id)
     await Devices(pool).add(owner.id, b"2" * 32, "second", "", most=5)
@@ -49,6 +65,7 @@ async def test_usage_counts_what_is_stored(pool: Pool) -> None:
         documents=2,
         log_bytes=20,
         snapshot_bytes=10,
+        history_bytes=3 + 20 + 100,
         files=2,
         file_bytes=300,
         reserved_bytes=40,

@@ -189,6 +189,25 @@ async def test_deleting_restoring_and_renaming_files_reach_the_other_folder(
     assert len(list((mine.path / ".plait" / "notes").glob("*.json"))) == 2
 
 
+async def test_a_file_that_is_renamed_and_rewritten_is_the_same_note(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    """What the other folder wrote in it meanwhile is not trashed with the old name."""
+    key = SigningKey.generate()
+    mine, other = (Folder(tmp_path / n, server.url, key, n) for n in ("mine", "other"))
+    (mine.path / "Milk.md").write_text("two bottles\n\nof milk\n")
+    for folder in (mine, other):
+        assert await asyncio.to_thread(folder.sync) == []
+    (mine.path / "Milk.md").rename(mine.path / "List.md")
+    (mine.path / "List.md").write_text("for the party on Friday\n\nten loaves\n\nof milk\n")
+    (other.path / "Milk.md").write_text("two bottles\n\nof milk, of oats\n")
+    for folder in (other, mine, other):
+        assert await asyncio.to_thread(folder.sync) == []
+
+    assert mine.notes() == other.notes()
+    assert mine.notes() == {"List.md": "for the party on Friday\n\nten loaves\n\nof milk, of oats"}
+
+
 async def test_an_edit_of_a_file_that_is_behind_takes_nothing_away(
     server: LiveServer, tmp_path: Path
 ) -> None:

@@ -67,7 +67,7 @@ def entitlements(usage: Usage, bounds: schema.Limits) -> list[schema.Entitlement
     rows = (
         ("workspaces", usage.workspaces, bounds.workspaces_max),
         ("documents", usage.documents, None),
-        ("document_bytes", usage.log_bytes + usage.snapshot_bytes, None),
+        ("document_bytes", _usage(usage).bytes, None),
         ("file_bytes", usage.file_bytes + usage.reserved_bytes, bounds.files_bytes_max),
         ("devices", usage.devices, bounds.keys_max),
         ("sessions", usage.sessions, bounds.sessions_max),
@@ -129,13 +129,14 @@ def _workspace(workspace: Workspace, default: str) -> schema.OwnWorkspace:
 
 
 def _usage(usage: Usage) -> schema.Usage:
-    documents = usage.log_bytes + usage.snapshot_bytes
+    documents = usage.log_bytes + usage.snapshot_bytes + usage.history_bytes
     return schema.Usage(
         workspaces=usage.workspaces,
         documents=usage.documents,
         bytes=documents,
         log_bytes=usage.log_bytes,
         snapshot_bytes=usage.snapshot_bytes,
+        history_bytes=usage.history_bytes,
         files=usage.files,
         file_bytes=usage.file_bytes,
         total_bytes=documents + usage.file_bytes,

@@ -25,9 +25,11 @@ class Usage(msgspec.Struct, kw_only=True):
     documents: int
     """Those in the trash included."""
     bytes: int
-    """Of documents: their logs and snapshots."""
+    """Of documents: their logs, snapshots and older versions."""
     log_bytes: int
     snapshot_bytes: int
+    history_bytes: int
+    """Kept to read older versions; it shrinks as they are thinned with age."""
     files: int
     file_bytes: int
     total_bytes: int

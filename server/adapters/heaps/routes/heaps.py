@@ -48,15 +48,13 @@ async def heaps(request: web.Request) -> web.Response:
             offset=body.offset,
         )
 
-    found, feed = await listed(), request.app[FEED]
+    found = await listed()
     for one in found:
         if one.index_block is None and one.owner == account:
             # It came with its account, before anybody needed a root block.
             await _index_of(request, one.id, account, one.id)
-    unsettled = await feed.changes.unsettled([one.id for one in found])
-    for scope in unsettled:
-        await feed.settle(scope)
-    if unsettled or any(one.index_block is None for one in found):
+    is_news = await request.app[FEED].settle_all([one.id for one in found])
+    if is_news or any(one.index_block is None for one in found):
         found = await listed()
     return reply([mapping.heap(one, one.role) for one in found])
 

@@ -13,6 +13,7 @@ from server.adapters.heaps import mapping_me as mapping
 from server.adapters.heaps import schema_me as schema
 from server.adapters.heaps.policy import LOGIN, READ
 from server.errors import ApiError, NotFound
+from server.feed import FEED
 from server.http import read_body, reply
 from server.identity import IDENTITY
 from server.rights import is_fit
@@ -33,7 +34,10 @@ async def me(request: web.Request) -> web.Response:
         raise Unauthorized("token_revoked")
     settings = identity.settings
     keys = await identity.devices.of(account.id)
-    workspaces = await identity.grants.workspaces(account.id, settings.workspaces_listed_max)
+    most = settings.workspaces_listed_max
+    workspaces = await identity.grants.workspaces(account.id, most)
+    if await request.app[FEED].settle_all([one.id for one in workspaces]):
+        workspaces = await identity.grants.workspaces(account.id, most)
     usage = await identity.usages.of(account.id, identity.clock())
     told = mapping.me(
         principal, account, keys=keys, workspaces=workspaces, usage=usage, settings=settings
