@@ -22,16 +22,14 @@ NOTHING = Usage(
 )
 
 
-async def test_usage_counts_what_is_stored(pool: Pool) -> None:
-    """Documents, files and credentials of the account's own, and of nobody else's."""
-    owner, device = await join(pool)
-    other, _ = await join(pool)
+async def write_documents(pool: Pool, scope: str) -> None:
+    """Two and a purged one, and what is kept of the older versions of each."""
     await pool.execute(
         "INSERT INTO documents (id, scope, name, purged_at) VALUES"
         " ('00000000-0000-0000-0000-000000000001', $1, 'a', NULL),"
         " ('00000000-0000-0000-0000-000000000002', $1, 'b', NULL),"
         " ('00000000-0000-0000-0000-000000000003', $1, 'c', now())",
-        owner.default_workspace,
+        scope,
     )
     await pool.execute(
         "INSERT INTO heads (document, scope, log_bytes, snapshot_bytes, snapshot_sequence)"
@@ -52,6 +50,13 @@ async def test_usage_counts_what_is_stored(pool: Pool) -> None:
         " SELECT id, 1, 'n', 'a', now(), 0, repeat('v', 100)::bytea FROM documents"
         " WHERE name <> 'a'"
     )
+
+
+async def test_usage_counts_what_is_stored(pool: Pool) -> None:
+    """Documents, files and credentials of the account's own, and of nobody else's."""
+    owner, device = await join(pool)
+    other, _ = await join(pool)
+    await write_documents(pool, owner.default_workspace)
     await pool.execute("INSERT INTO blob_accounts VALUES ($1, 2, 300, 40)", owner.id)
     await Devices(pool).add(owner.id, b"2" * 32, "second", "", most=5)
     await log_in(pool, owner, device)
