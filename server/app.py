@@ -47,6 +47,8 @@ from server.realtime import DOORS, lifecycle
 from server.realtime.connection import REALTIME, Realtime
 from server.scanning.desk import DESK, Desk
 from server.session.routes import SESSIONS
+from server.sites.catalogue import SITES
+from server.sites.catalogue import Catalogue as SiteCatalogue
 from server.thinning import Thinning
 from server.workers import Workers
 from storage.blocks import Blocks as BlockStore
@@ -270,6 +272,7 @@ class Server:
         catalogue = app[CATALOGUE] = Catalogue(pool, documents, feed, store, identity)
         catalogue.start()
         self._stack.push_async_callback(catalogue.stop)
+        app[SITES] = SiteCatalogue(self.settings, pool, documents, files, identity.hosts)
         desk = app[DESK] = Desk(
             self.settings, documents, store, app[GALLERY], identity.rights, catalogue.workspaces
         )

@@ -37,6 +37,8 @@ class Hosts:
         self._names = {"localhost", settings.host.lower()}
         self.public_url = ""
         """Where the world reaches this server, without a slash at the end."""
+        self.sites_url = ""
+        """Where it reaches published sites: another origin, likewise."""
         self.listening_on(settings.port)
 
     def listening_on(self, port: int) -> None:
@@ -47,6 +49,8 @@ class Hosts:
         shown = f"[{host}]" if ":" in host else host
         self.public_url = (self._settings.public_url or f"http://{shown}:{port}").rstrip("/")
         self._names.add((urlsplit(self.public_url).hostname or "").lower())
+        sites = self._settings.sites_url or f"http://sites.localhost:{port}"
+        self.sites_url = sites.rstrip("/")
 
     def also(self, names: Iterable[str]) -> None:
         """Further hosts that answer: published sites, verified domains."""

@@ -18,6 +18,7 @@ from server.settings.files import Files
 from server.settings.media import Media, Scanning
 from server.settings.operating import Breaking
 from server.settings.people import Identity
+from server.settings.sites import Sites
 from server.settings.topics import (
     Address,
     Connections,
@@ -52,6 +53,7 @@ class Settings(
     Apis,
     Difflog,
     Ascently,
+    Sites,
     Bounds,
 ):
     """All settings of one server."""
@@ -85,7 +87,7 @@ class Settings(
         return self.registration or ("open" if self.is_loopback() else "approval")
 
     def _complaints(self) -> list[str]:
-        found = [
+        found = self.site_complaints() + [
             f"{each.name} must be more than 0"
             for each in fields(self)
             if each.name not in _MAY_BE_ZERO

@@ -1,0 +1,159 @@
+"""A document that is one text, such as a Markdown file: read, and merged with what came from afar.
+
+The text is the root `content_v0`, a Y.Text, which is its own Markdown. Somebody who has the text as
+a file changes the file; what is written is what differs between the text as he had it and as he
+wants it, in the places where that stands by now. So what others typed meanwhile stays, and an edit
+that both have made stands there once.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from typing import Any, Final
+
+import msgspec
+import pycrdt
+
+from crdt.blocks import Change
+from crdt.rewriting import CONTENT
+
+_COMPARED_MAX: Final = 250_000
+"""Pairs of words of one stretch that are compared; beyond, the stretch is replaced."""
+_WORDS: Final = re.compile(r"\w+|\s+|.", re.DOTALL)
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A stretch of a text, in letters, and what comes in its place."""
+
+    start: int
+    end: int
+    text: str
+
+
+def read(doc: "pycrdt.Doc[Any]") -> str:
+    """The text. For use inside `Document.look` and `Document.edit`."""
+    return str(doc.get(CONTENT, type=pycrdt.Text))
+
+
+def version(doc: "pycrdt.Doc[Any]") -> bytes:
+    """The state vector: another one after whatever was written, deletions apart."""
+    return doc.get_state()
+
+
+def merge(before: str, after: str) -> Change:
+    """The change that does to the text what made `after` of `before`."""
+
+    def change(doc: "pycrdt.Doc[Any]") -> None:
+        text: pycrdt.Text = doc.get(CONTENT, type=pycrdt.Text)
+        now = str(text)
+        for step in reversed(merged(before, after, now)):
+            at = len(now[: step.start].encode())
+            if step.end > step.start:
+                del text[at : at + len(now[step.start : step.end].encode())]
+            if step.text:
+                text.insert(at, step.text)
+
+    return change
+
+
+def merged(before: str, after: str, now: str) -> list[Step]:
+    """What to do to `now`, first to last: what made `after` of `before`, without what is done."""
+    theirs = steps(before, after)
+    if before == now:
+        return theirs
+    ours = steps(before, now)
+    done = {(step.start, step.end): step.text for step in ours}
+    places = _Places(ours)
+    found: list[Step] = []
+    for step in theirs:
+        present = done.get((step.start, step.end))
+        if present is None:
+            found += places.moved(step)
+        elif not present.startswith(step.text):
+            # Both replaced the same: what one has beyond the other is added.
+            rest = step.text.removeprefix(present)
+            found += places.moved(Step(step.end, step.end, rest))
+    return found
+
+
+def steps(old: str, new: str) -> list[Step]:
+    """The stretches to replace to make one text of another: whole lines, then words in them."""
+    if old == new:
+        return []
+    left, right = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    found = []
+    starts = _starts(left)
+    # Lines that stand there everywhere, such as empty ones, are no anchors: autojunk.
+    for kind, a, b, c, d in SequenceMatcher(None, left, right).get_opcodes():
+        if kind != "equal":
+            found += _in_lines(starts[a], "".join(left[a:b]), "".join(right[c:d]))
+    return found
+
+
+def _in_lines(at: int, old: str, new: str) -> list[Step]:
+    left, right = _WORDS.findall(old), _WORDS.findall(new)
+    if not left or not right or len(left) * len(right) > _COMPARED_MAX:
+        return [Step(at, at + len(old), new)]
+    starts = _starts(left)
+    matcher = SequenceMatcher(None, left, right, autojunk=False)
+    return [
+        Step(at + starts[a], at + starts[b], "".join(right[c:d]))
+        for kind, a, b, c, d in matcher.get_opcodes()
+        if kind != "equal"
+    ]
+
+
+def _starts(pieces: Sequence[str]) -> list[int]:
+    """Where each piece begins, and where the last one ends."""
+    places = [0]
+    for piece in pieces:
+        places.append(places[-1] + len(piece))
+    return places
+
+
+class _Places:
+    """Where the letters of a text stand after some steps."""
+
+    def __init__(self, done: Sequence[Step]) -> None:
+        self._done = done
+        self._ends = [step.end for step in done]
+        self._shifts = [0]
+        for step in done:
+            shift = self._shifts[-1] + len(step.text) - (step.end - step.start)
+            self._shifts.append(shift)
+
+    def moved(self, step: Step) -> list[Step]:
+        """A step in the text as it is now: what is gone by now is not deleted again."""
+        found, at, gone = [], step.start, self._overlapping(step)
+        for other in gone:
+            if other.start > at:
+                found.append(self._span(at, other.start))
+            at = max(at, other.end)
+        if at < step.end:
+            found.append(self._span(at, step.end))
+        place = self._place(step.start)
+        if found and found[0].start == place:
+            return [Step(place, found[0].end, step.text), *found[1:]]
+        return [Step(place, place, step.text), *found] if step.text else found
+
+    def _overlapping(self, step: Step) -> list[Step]:
+        first = bisect_right(self._ends, step.start)
+        found = []
+        for other in self._done[first:]:
+            if other.start >= step.end:
+                break
+            found.append(other)
+        return found
+
+    def _span(self, start: int, end: int) -> Step:
+        """A stretch of letters that are all still there."""
+        return Step(self._place(start), self._place(end - 1) + 1, "")
+
+    def _place(self, at: int) -> int:
+        """Where the letter at a place stands; of one that is gone, behind what took its place."""
+        number = bisect_right(self._ends, at)
+        if number < len(self._done) and self._done[number].start <= at:
+            step = self._done[number]
+            return step.start + self._shifts[number] + len(step.text)
+        return at + self._shifts[number]
