@@ -34,6 +34,7 @@ ENDS_THE_START = {
     "Aborted": "ends a job in the background",
     "JobFailed": "ends a job in the background",
     "Unreadable": "leaves a file out of a scan",
+    "BadFrontMatter": "is shown in the page, and in the status of its file",
     "BadKeyFile": "a key file that cannot be used ends the start",
     "EmbeddedError": "PostgreSQL that cannot be started ends the start",
     "MigrationError": "a database that does not fit ends the start",
