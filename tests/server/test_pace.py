@@ -1,14 +1,18 @@
 """Long work in slices."""
 
 import asyncio
-from time import perf_counter
 
+import pytest
+
+from server import pace
 from server.pace import SLICE_S, Pace
 
 
-async def test_others_have_their_turn_when_a_slice_is_used_up() -> None:
+async def test_others_have_their_turn_when_a_slice_is_used_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """And not before; what was waited for is no work."""
-    turns = 0
+    turns, now = 0, 0.0
 
     async def others() -> None:
         nonlocal turns
@@ -16,24 +20,23 @@ async def test_others_have_their_turn_when_a_slice_is_used_up() -> None:
             await asyncio.sleep(0)
             turns += 1
 
+    monkeypatch.setattr(pace, "perf_counter", lambda: now)
     task = asyncio.create_task(others())
     await asyncio.sleep(0)
     before = turns
-    pace = Pace()
-    await pace.rest()
+    work = Pace()
+    now += SLICE_S
+    await work.rest()
     assert turns == before
     for _ in range(3):
-        end = perf_counter() + SLICE_S * 1.1
-        while perf_counter() < end:
-            pass
-        await pace.rest()
-    pace.stop()
-    worked = pace.worked_s
-    await asyncio.sleep(0.02)
-    pace.start()
-    pace.stop()
+        now += SLICE_S * 1.1
+        await work.rest()
+    work.stop()
+    now += 5.0
+    work.start()
+    now += 1.0
+    work.stop()
     task.cancel()
 
     assert turns >= before + 3
-    assert worked >= 3 * SLICE_S
-    assert pace.worked_s < worked + 0.02
+    assert work.worked_s == pytest.approx(SLICE_S * 4.3 + 1.0)

@@ -219,8 +219,11 @@ async def test_one_bad_block_does_not_fail_the_rest(ada: Guest) -> None:
     assert answer["results"][1]["block_id"] == block
 
 
-async def test_a_pull_sees_committed_rows_only(inside: Inside, ada: Guest) -> None:
+async def test_a_pull_sees_committed_rows_only(
+    inside: Inside, ada: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What an editor typed and is not stored yet is not given to a device."""
+    monkeypatch.setitem(inside.settings.__dict__, "commit_timeout_s", 0.5)
     device = Device(ada)
     block = device.write("stored")
     await device.push(block)

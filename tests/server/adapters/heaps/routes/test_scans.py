@@ -16,6 +16,7 @@ from crdt import wire
 from server.media.gallery import GALLERY
 from server.scanning.desk import DESK
 from tests.inside import Guest, Inside
+from tests.patience import PATIENCE_S
 from tests.server.adapters.heaps.asking import ask, call, made
 from tests.server.adapters.heaps.conftest import ada, bob, inside, serve
 from tests.server.adapters.heaps.filing import block, fetch
@@ -99,12 +100,10 @@ async def test_each_file_gets_a_block(folder: Folder) -> None:
 
 async def described(folder: Folder, path: str) -> dict[str, Any]:
     """The entry of a file once its facts were told."""
-    for _ in range(100):
-        entry = (await folder.blocks())[path]
-        if "width" in entry:
-            return entry
-        await asyncio.sleep(0.05)
-    raise AssertionError(entry)
+    async with asyncio.timeout(PATIENCE_S):
+        while "width" not in (entry := (await folder.blocks())[path]):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return entry
 
 
 async def test_where_a_picture_was_taken_is_for_editors(
@@ -468,10 +467,6 @@ async def test_a_watched_folder_is_kept_in_step(folder: Folder) -> None:
 
 async def appears(folder: Folder, paths: set[str]) -> None:
     """Wait until the workspace has blocks for these paths and no others."""
-    found: set[str] = set()
-    for _ in range(150):
-        found = set(await folder.blocks())
-        if found == paths:
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"{found} and not {paths}")
+    async with asyncio.timeout(PATIENCE_S):
+        while set(await folder.blocks()) != paths:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)

@@ -12,7 +12,7 @@ import pytest
 from auth.principal import Role
 from server.scanning.desk import DESK
 from tests.inside import Guest, Inside
-from tests.patience import until
+from tests.patience import PATIENCE_S, until
 from tests.server.adapters.heaps.asking import ask, made
 from tests.server.adapters.heaps.conftest import ada, bob, inside, serve
 
@@ -24,7 +24,7 @@ async def until_over(socket: aiohttp.ClientWebSocketResponse) -> list[dict[str, 
     """The news up to the end of a scan."""
     heard: list[dict[str, Any]] = []
     while not heard or heard[-1]["type"] in {"scan_started", "scan_progress"}:
-        message = await socket.receive(10)
+        message = await socket.receive(PATIENCE_S)
         assert message.type is aiohttp.WSMsgType.TEXT, message
         heard.append(json.loads(message.data))
     return heard
@@ -99,7 +99,7 @@ async def test_a_listener_whose_login_ends_hears_no_more(inside: Inside, ada: Gu
     socket = await ada.http.ws_connect(
         "/api/ws", headers={"Authorization": f"Bearer {ada.ending_token(1.0)}"}
     )
-    message = await socket.receive(10)
+    message = await socket.receive(PATIENCE_S)
 
     assert message.type is aiohttp.WSMsgType.CLOSE
     assert socket.close_code == 4401
@@ -111,7 +111,7 @@ async def test_listeners_are_told_that_the_server_ends(serve: Any) -> None:
     async with other.visitor() as guest:
         socket = await guest.http.ws_connect("/api/ws", headers=guest.bearer)
         await other.server.stop()
-        message = await socket.receive(10)
+        message = await socket.receive(PATIENCE_S)
 
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1012)
 
