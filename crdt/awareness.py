@@ -103,14 +103,18 @@ def _refuse_constant(name: str) -> None:
 class _State:
     """What is known of one client id; `owner` is the session whose leaving ends it."""
 
-    __slots__ = ("account", "clock", "owner", "seen_at", "state")
+    __slots__ = ("account", "claim", "clock", "owner", "seen_at", "state")
 
-    def __init__(self, entry: Entry, owner: Hashable, account: str | None, now: float) -> None:
+    def __init__(
+        self, entry: Entry, owner: Hashable, account: str | None, now: float, claim: int = 1
+    ) -> None:
         self.clock = entry.clock
         self.state = entry.state
         self.owner = owner
         self.account = account
         self.seen_at = now
+        self.claim = claim
+        """How often the id changed hands: of two who both say that it is theirs, the later is."""
 
 
 class Awareness:
@@ -205,7 +209,8 @@ class Awareness:
                 # clock above the one it is told, and says so at once.
                 return Entry(entry.client, gone.clock, NULL) if first_word else None
             del self._gone[entry.client]
-        self._live[entry.client] = _State(entry, session, account, now)
+        claim = 1 if gone is None else gone.claim + 1
+        self._live[entry.client] = _State(entry, session, account, now, claim)
         self._owned.setdefault(session, set()).add(entry.client)
         return entry
 
@@ -232,6 +237,7 @@ class Awareness:
             self._disown(entry.client, known)
             self._owned.setdefault(session, set()).add(entry.client)
             known.owner = session
+            known.claim += 1
             if entry.clock < known.clock:
                 return Entry(entry.client, known.clock, NULL)  # as in `_claim`
         elif entry.clock <= known.clock:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from crdt import wire
 from crdt.awareness import Awareness, Entry, decode, encode
 from crdt.bounds import Bounds
+from crdt.claims import Claim, SharedAwareness
 from crdt.effects import Session
 
 
@@ -25,11 +26,32 @@ class Cursors:
         self._shown_at = float("-inf")
         self.due: float | None = None
         """When what is held must be shown."""
+        self.shared = awareness if isinstance(awareness, SharedAwareness) else None
+        """Where other nodes may have some of the sessions."""
+        self.news: dict[int, Claim] = {}
+        """What other nodes are to be told, by client; whoever tells them empties it."""
 
     def hear(self, session: Session, payload: bytes, now: float) -> list[Entry]:
         """What of a session's awareness message all must be told. Raises WireError."""
         entries = decode(payload, self._bounds)
-        return self._awareness.update(session, session.account, entries, now)
+        told = self._awareness.update(session, session.account, entries, now)
+        self._note(told)
+        return told
+
+    def hear_elsewhere(self, claims: Iterable[Claim], now: float, readers: int) -> bytes | None:
+        """What another node says; the message to send now, if there is one."""
+        assert self.shared is not None
+        told = self.shared.hear(claims, now)
+        return self.show({entry.client: entry for entry in told}, now, readers) if told else None
+
+    def lose(self, node: bytes, now: float) -> bytes | None:
+        """A node is gone: its sessions' cursors go with it."""
+        assert self.shared is not None
+        return self._gone(self.shared.lose(node, now))
+
+    def _note(self, entries: list[Entry]) -> None:
+        if self.shared is not None and entries:
+            self.news.update({claim.client: claim for claim in self.shared.claims(entries)})
 
     def show(self, entries: dict[int, Entry], now: float, readers: int) -> bytes | None:
         """The message to send now; None while it is gathered (see `due`)."""
@@ -54,12 +76,17 @@ class Cursors:
                 bodies.append(_message(held.values()))
         gone = self._awareness.expire(now)
         if gone:
+            self._note(gone)
             bodies.append(_message(gone))
         return bodies
 
     def leave(self, session: Session, now: float) -> bytes | None:
         """A session is gone: its cursors go with it, at once."""
         gone = self._awareness.leave(session, now)
+        self._note(gone)
+        return self._gone(gone)
+
+    def _gone(self, gone: list[Entry]) -> bytes | None:
         for entry in gone:
             self._held.pop(entry.client, None)
         return _message(gone) if gone else None

@@ -36,6 +36,7 @@ from server.inspecting.breaker import Breaker
 from server.inspecting.routes import INSPECTING
 from server.media.gallery import GALLERY, Gallery
 from server.metrics import METRICS, Metrics, MetricsCollector
+from server.nodes import joining
 from server.notices import Notices
 from server.operating.following import follow_requests
 from server.operating.ports import open_ports
@@ -164,6 +165,7 @@ class Server:
         await documents.breaker.start()
         stack.push_async_callback(documents.breaker.stop)
         stack.push_async_callback(documents.close)
+        await joining.join(documents, dsn, stack)
         return Realtime(
             settings=settings,
             bounds=documents.bounds,
@@ -211,6 +213,7 @@ class Server:
         identity.install(app)
         health = Health(pool)
         health.failing = lambda: realtime.documents.flusher.failing
+        health.slowed = lambda: nodes.failing if (nodes := realtime.documents.nodes) else None
         metrics = realtime.metrics
         lifecycle.show_in(realtime, metrics)
         registry = CollectorRegistry()

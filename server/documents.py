@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from server.backlog import Backlog
 from server.caller import Caller
 from server.errors import Busy
 from server.inspecting.breaker import Breaker
-from server.large import encoded_of, rows_of
+from server.large import whole
 from server.live import LiveRoom
 from server.member import Member
 from server.opening import Opening
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from crdt.bounds import Bounds
     from server.guard import Guard
     from server.metrics import Metrics
+    from server.nodes.exchange import Nodes
     from server.outbox import Turns
     from server.settings import Settings
     from server.workers import Workers
@@ -83,6 +85,11 @@ class Documents:
         """By kind of document: what it may hold."""
         self.listened: dict[str, Callable[[], None]] = {}
         """What to call when something is committed in these workspaces."""
+        self.nodes: Nodes | None = None
+        """The other nodes; None where this one is alone."""
+        self.new_awareness: Callable[[], Awareness] = partial(
+            Awareness, bounds, silence_s=settings.awareness_timeout_s
+        )
         self.tasks = Tasks()
         self._ticking: set[LiveRoom] = set()
         metrics.gauge("rooms", "Rooms in memory", lambda: len(self._rooms))
@@ -106,13 +113,13 @@ class Documents:
             self.tasks.spawn(self.opening.load(live), f"load {record.id}")
         return live
 
-    def rooms(self) -> Iterable[LiveRoom]:
-        """Every room in memory."""
-        return self._rooms.values()
-
     def peek(self, document: UUID) -> LiveRoom | None:
         """The room of a document, if it is in memory; it may still be loading."""
         return self._rooms.get(document)
+
+    def rooms(self) -> list[LiveRoom]:
+        """All that are in memory."""
+        return list(self._rooms.values())
 
     def empty_room(self, record: DocumentRecord) -> LiveRoom:
         """A room that waits for `Opening.take`.
@@ -123,12 +130,10 @@ class Documents:
         self.breaker.check(record.id)
         if len(self._rooms) >= settings.rooms_max:
             raise Busy("too many documents are open")
-        room = Room(
-            self.bounds,
-            client_id=secrets.randbits(32),
-            awareness=Awareness(self.bounds, silence_s=settings.awareness_timeout_s),
-        )
+        room = Room(self.bounds, client_id=secrets.randbits(32), awareness=self.new_awareness())
         live = self._rooms[record.id] = LiveRoom(self, record, room)
+        if self.nodes is not None:
+            live.following = self.nodes.follow(live)
         live.track(self.collections.get(record.kind, ()))
         room.intake.trial = Trial.of(self.layouts.get(record.kind))
         live.idle_since = self.turns.clock()
@@ -137,6 +142,8 @@ class Documents:
     def join(self, member: Member, record: DocumentRecord, principal: Principal) -> LiveRoom:
         """Make a session a member of its room; its right is watched from now on."""
         live = self.room(record)
+        if self.nodes is not None and not live.room.sessions:
+            self.nodes.joined(live)
         live.join(member)
         self.guard.watch(member, record, principal)
         return live
@@ -165,6 +172,7 @@ class Documents:
     def give_up(self, live: LiveRoom, reason: str) -> None:
         """Refuse the room: everybody in it is told why, nothing is written, nothing is cached."""
         self.forget(live)
+        self.guard.forget(live.record)
         if reason == "internal":
             self.metrics.room_failures += 1
             self.breaker.failed(live.record.id, "a fault of the server ended its room")
@@ -236,6 +244,8 @@ class Documents:
 
         What `change` raises is raised here, and nothing of it is kept.
         """
+        if self.nodes is not None:
+            await self.nodes.fresh(record.id)
         live = self.room(record)
         caller = Caller(account, device)
         work = caller.watching(change)
@@ -246,16 +256,12 @@ class Documents:
 
         Raises StorageError; never an empty document for an error.
         """
+        if self.nodes is not None:
+            await self.nodes.fresh(record.id)
         live = self._rooms.get(record.id)
         if live is not None and live.is_live and not live.room.uncommitted:
             return live.room.document.encode()
-        loaded = await self.store.load(record.id)
-        if not loaded.rows and loaded.snapshot is not None:
-            return loaded.snapshot
-        rows = rows_of(loaded)
-        if sum(map(len, rows)) > self.settings.costly_bytes:
-            return await self.workers.run(encoded_of, rows)
-        return encoded_of(rows)
+        return await whole(self, await self.store.load(record.id))
 
     async def inspect(self, update: bytes) -> None:
         """Check a costly or suspicious update in a helper process; raises UpdateError, Busy."""

@@ -89,6 +89,10 @@ class Guard:
         """A commit carried the scope's rights version: when it moved, look at once."""
         self._rights.seen(scope, rights_version)
 
+    def forget(self, record: DocumentRecord) -> None:
+        """A document is not what it was (gone, rebuilt): look it up anew from now on."""
+        self._rights.forget(record)
+
     def _changed(self, post: _Post) -> None:
         self._tasks.spawn(self._recheck(post), "recheck rights")
 

@@ -26,6 +26,8 @@ class Health:
         self._answered_at = float("-inf")
         self.failing: Callable[[], str | None] = lambda: None
         """Gives the last error of a commit, or None; set by whoever runs the flusher."""
+        self.slowed: Callable[[], str | None] = lambda: None
+        """Gives what makes the server slower without stopping it (the bus is away), or None."""
 
     async def database(self) -> str:
         """`ok`, or `down` when it does not answer in time or commits fail."""

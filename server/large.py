@@ -72,6 +72,8 @@ class Large:
     def _stored(self, block: Block, outcome: Stored) -> None:
         """Somebody may have opened the document meanwhile: the room must see the row."""
         documents, record = self._documents, block.record
+        if documents.nodes is not None:
+            documents.nodes.speaker.rows(record, outcome.first, outcome.last, None)
         live = documents.peek(record.id)
         if live is not None:
             documents.opening.catch_up(live, outcome.last)
@@ -99,6 +101,16 @@ def rows_of(loaded: Loaded) -> Rows:
     """Everything that makes the document, in order."""
     rows = [row.data for row in loaded.rows]
     return rows if loaded.snapshot is None else [loaded.snapshot, *rows]
+
+
+async def whole(documents: Documents, loaded: Loaded) -> bytes:
+    """The whole document as one update, made in a helper where that would take long."""
+    if not loaded.rows and loaded.snapshot is not None:
+        return loaded.snapshot
+    rows = rows_of(loaded)
+    if sum(map(len, rows)) > documents.settings.costly_bytes:
+        return await documents.workers.run(encoded_of, rows)
+    return encoded_of(rows)
 
 
 def encoded_of(rows: Rows) -> bytes:

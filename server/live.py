@@ -7,9 +7,7 @@ of the loop waits in `inbox`; `turn` hands it over whole (server/outbox.py says 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable, Sequence
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -31,13 +29,13 @@ from crdt.events import FellBehind, Item, Left, TurnEnded
 from crdt.room import Phase, Room
 from crdt.tracking import Tracker
 from server import sharing, websocket
-from server.backlog import ROW_BYTES
 from server.member import Member
 from storage.documents import DocumentRecord
-from storage.log import Fenced, Row, Stored
+from storage.log import Fenced, Stored
 
 if TYPE_CHECKING:
     from server.documents import Documents
+    from server.nodes.following import Following
 
 
 log = logging.getLogger("plait.documents")
@@ -52,11 +50,12 @@ class LiveRoom:
     """A room, its inbox, and the way to the store and to its members."""
 
     __slots__ = (
-        "_documents",
         "_turns",
         "callers",
         "dirty",
+        "documents",
         "expected",
+        "following",
         "head",
         "held",
         "idle_since",
@@ -73,7 +72,7 @@ class LiveRoom:
     )
 
     def __init__(self, documents: Documents, record: DocumentRecord, room: Room) -> None:
-        self._documents = documents
+        self.documents = documents
         self._turns = documents.turns
         self.record = record
         self.room = room
@@ -99,6 +98,8 @@ class LiveRoom:
         """For how long it kept the process busy since it was opened."""
         self.slow_turns = 0
         """How often that was noticeable to others."""
+        self.following: Following | None = None
+        """Its place in a log that other nodes write too."""
         self.callers: set[Member] = set()
         """REST requests that wait for their commit."""
 
@@ -126,7 +127,7 @@ class LiveRoom:
         """A session becomes a member; it is greeted once the document is loaded."""
         member.live = self
         self.idle_since = None
-        self._documents.metrics.joins += 1
+        self.documents.metrics.joins += 1
         self.put(member, events.JOIN, None, b"")
 
     def leave(self, member: Member) -> None:
@@ -160,12 +161,12 @@ class LiveRoom:
                 raise
             self.perform(effects)
             if self.room.phase is Phase.LOADING:
-                self._documents.backlog.grew(self)
+                self.documents.backlog.grew(self)
             self._spent(perf_counter() - started)
 
     def _spent(self, seconds: float) -> None:
         self.spent_s += seconds
-        breaker = self._documents.breaker
+        breaker = self.documents.breaker
         if seconds >= breaker.slow_s:
             self.slow_turns += 1
             breaker.stalled(self.record.id, seconds)
@@ -180,7 +181,7 @@ class LiveRoom:
 
     def failed(self) -> None:
         """A fault of our own: refuse this room, keep the process."""
-        self._documents.give_up(self, "internal")
+        self.documents.give_up(self, "internal")
 
     # -- out --------------------------------------------------------------------------
 
@@ -189,97 +190,91 @@ class LiveRoom:
         for effect in effects:
             kind = type(effect)
             if kind is Append:
-                self._append(effect)  # type: ignore[arg-type]
+                sharing.store(self, effect)  # type: ignore[arg-type]
             elif kind is Broadcast:
                 count = sharing.broadcast(self, self._turns, effect)  # type: ignore[arg-type]
-                self._documents.metrics.updates_out += count
+                self.documents.metrics.updates_out += count
             elif kind is Acknowledge:
                 self._acknowledge(effect.items)  # type: ignore[union-attr]
             else:
                 self._rare(effect)
-        due = self.room.cursors.due
-        if due is not None:
-            self._documents.presence_later(self, due)
+        cursors = self.room.cursors
+        if cursors.due is not None:
+            self.documents.presence_later(self, cursors.due)
+        if cursors.news and (nodes := self.documents.nodes) is not None:
+            nodes.show(self)
 
     def _rare(self, effect: Effect) -> None:
         match effect:
             case Send(session, body):
-                self._send(session, body)
+                self.send(session, body)
             case Presence(body):
-                count = sharing.present(self, self._turns, body)
-                self._documents.metrics.awareness_out += count
+                self.documents.metrics.awareness_out += sharing.present(self, self._turns, body)
             case Refuse(session, reason):
-                self._documents.metrics.refuse(reason)
+                self.documents.metrics.refuse(reason)
                 session.refused(reason)  # type: ignore[attr-defined]
             case CloseAll(reason, sessions):
                 for session in sessions:
                     session.dismissed(reason)  # type: ignore[attr-defined]
                 if self.room.phase is Phase.OVER:
-                    self._documents.forget(self)
+                    self.documents.forget(self)
             case Reload():
-                self._documents.opening.reload(self)
+                self.documents.opening.reload(self)
             case Quarantine(session, update, reason):
-                self._documents.opening.quarantine(self, session, update, reason)
+                self.documents.opening.quarantine(self, session, update, reason)
             case _:
                 raise AssertionError(f"an effect the shell does not know: {effect!r}")
 
-    def _send(self, session: Session, body: bytes) -> None:
+    def show(self, body: bytes | None) -> None:
+        """Somebody on another node moved, came or went."""
+        self.perform([] if body is None else [Presence(body)])
+
+    def send(self, session: Session, body: bytes) -> None:
+        """Send one message to one session."""
         outbox = session.outbox  # type: ignore[attr-defined]
         if outbox is not None:
             prefix = session.prefix  # type: ignore[attr-defined]
             self._turns.queue(outbox, websocket.encode(prefix + body))
 
-    def _append(self, effect: Append) -> None:
-        at = time.time()
-        size = len(effect.rows) * ROW_BYTES
-        rows = []
-        for session, update in effect.rows:
-            size += len(update)
-            author = session.account if session is not None else None
-            rows.append(Row(update, author, getattr(session, "device", None), at))
-        self.unsaved_bytes += size
-        self._documents.metrics.updates_in += len(rows)
-        self._documents.flusher.append(
-            self.record.id,
-            self.record.lineage,
-            rows,
-            partial(self._settled, effect.batch, size),
-        )
-        self._documents.backlog.grew(self)
-
-    def _settled(self, batch: int, size: int, outcome: Stored | Fenced) -> None:
+    def settled(self, batch: int, size: int, outcome: Stored | Fenced) -> None:
         """The flusher committed a batch of ours, or refused it for good."""
         self.unsaved_bytes -= size
         if isinstance(outcome, Fenced):
             self.tell(events.Fenced(batch, outcome.reason))
             return
-        listened = self._documents.listened
+        listened = self.documents.listened
         if listened and (heard := listened.get(self.record.scope)) is not None:
             heard()
-        if self.room.phase is Phase.OVER:
-            self._documents.late(self, outcome)
+        if self.following is not None:
+            self.following.stored(batch, outcome)
+        elif self.room.phase is Phase.OVER:
+            self.documents.late(self, outcome)
         elif outcome.first == self.head + 1:
-            self.tail_rows += outcome.last - self.head
-            self.head = outcome.last
+            self.advance(outcome.last)
         else:
-            self._documents.opening.catch_up(self, outcome.last)
+            self.documents.opening.catch_up(self, outcome.last)
         ready = self.room.stored(batch)
         if ready:
             self._acknowledge(ready)
         if self.room.ledger.owes:
             self.perform(self.room.syncs.owed())
         if outcome.rights_version != self.rights_version or outcome.compact or self.held:
-            self._documents.stored(self, outcome)
+            self.documents.stored(self, outcome)
+
+    def advance(self, head: int) -> None:
+        """The room has seen the log up to `head`."""
+        self.tail_rows += head - self.head
+        self.head = head
 
     def _acknowledge(self, items: list[tuple[Session, bool, bytes]]) -> None:
-        self._documents.metrics.acknowledged += len(items)
-        self._turns.hurried = self._documents.flusher.unsaved_rows < _BUSY_ROWS
+        self.documents.metrics.acknowledged += len(items)
+        self._turns.hurried = self.documents.flusher.unsaved_rows < _BUSY_ROWS
         for session, ok, body in items:
             session.acknowledged(body, ok=ok)  # type: ignore[attr-defined]
 
     def fell_behind(self, session: Session) -> None:
         """A session's outbox is full: it gets nothing shared until it reads again."""
-        self._documents.metrics.fell_behind += 1
+        self.documents.metrics.fell_behind += 1
         self.perform(self.room.handle(FellBehind(session), 0.0))
 
     # -- asked by the registry ----------------------------------------------------------

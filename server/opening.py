@@ -69,7 +69,9 @@ class Opening:
             await self._isolate(live)
             return
         documents.backlog.shrank(live)
-        if live.head < live.expected:
+        if live.following is not None:
+            live.following.loaded()
+        elif live.head < live.expected:
             await self._catch_up(live, live.expected)
         if loaded.tail_rows >= documents.settings.compact_rows:
             documents.compact(live.record.id)
@@ -81,7 +83,9 @@ class Opening:
     def catch_up(self, live: LiveRoom, last: int) -> None:
         """Somebody else wrote up to `last`: read what this room has not seen."""
         live.expected = max(live.expected, last)
-        if live.is_live:
+        if live.following is not None:
+            live.following.catch_up(last)
+        elif live.is_live:
             self._documents.tasks.spawn(self._catch_up(live, last), f"catch up {live.record.id}")
 
     async def _catch_up(self, live: LiveRoom, last: int) -> None:

@@ -1,13 +1,17 @@
-"""One turn's updates and presence, to everybody in a room: the other half of the hot path."""
+"""What a turn brought, to the store and to everybody in a room: the other half of the hot path."""
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from server import websocket
+from server.backlog import ROW_BYTES
+from storage.log import Row
 
 if TYPE_CHECKING:
-    from crdt.effects import Broadcast
+    from crdt.effects import Append, Broadcast
     from server.live import LiveRoom
     from server.outbox import Outbox, Turns
 
@@ -17,6 +21,23 @@ _PACE_S, _PACE_S_MAX = 40e-6, 5e-3
 """A turn of a crowded room is followed by this pause per reader (and this at most): what arrives in
 it shares one write per reader and one commit. A single keystroke never waits, nor does a dozen
 (`LiveRoom.put`); without the pause each of 300 updates a second costs a write per reader."""
+
+
+def store(live: LiveRoom, effect: Append) -> None:
+    """Give a turn's rows to the flusher, which tells the room once they are committed."""
+    at = time.time()
+    size = len(effect.rows) * ROW_BYTES
+    rows = []
+    for session, update in effect.rows:
+        size += len(update)
+        author = session.account if session is not None else None
+        rows.append(Row(update, author, getattr(session, "device", None), at))
+    live.unsaved_bytes += size
+    documents, record = live.documents, live.record
+    documents.metrics.updates_in += len(rows)
+    settled = partial(live.settled, effect.batch, size)
+    documents.flusher.append(record.id, record.lineage, rows, settled)
+    documents.backlog.grew(live)
 
 
 def broadcast(live: LiveRoom, turns: Turns, effect: Broadcast) -> int:

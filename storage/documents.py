@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -78,6 +79,7 @@ SELECT RECORD FROM made
 _NEW_LINEAGE = _sql("""
 UPDATE documents SET lineage = $2, sync_version = sync_version + 1 WHERE id = $1 RETURNING RECORD
 """)
+_HEADS = "SELECT document, head, lineage, deleted FROM heads WHERE document = ANY ($1)"
 _SIZES = """
 SELECT coalesce((SELECT octet_length(data) FROM snapshots WHERE document = $1), 0), h.log_bytes,
        (SELECT coalesce(sum(octet_length(data)), 0)::bigint FROM updates WHERE document = $1),
@@ -174,6 +176,12 @@ class Documents:
     async def load(self, document: UUID) -> Loaded:
         """The whole document. Raises UnknownDocument or LogBroken; an error is never empty."""
         return await loading.load(self._pool, document)
+
+    async def heads(self, documents: Sequence[UUID]) -> dict[UUID, tuple[int, int, bool]]:
+        """Of each document: its last sequence, its lineage, and whether it is deleted."""
+        with reaching():
+            rows = await self._pool.fetch(_HEADS, list(documents))
+        return {row["document"]: (row["head"], row["lineage"], row["deleted"]) for row in rows}
 
     async def rows_after(self, document: UUID, sequence: int, limit: int = 4096) -> list[LogRow]:
         """Up to `limit` rows above a sequence. Raises LogBroken where they were thinned away."""

@@ -16,6 +16,7 @@ from crdt.bounds import Bounds
 from server.settings.apis import Apis, Ascently, Difflog
 from server.settings.files import Files
 from server.settings.media import Media, Scanning
+from server.settings.nodes import Nodes
 from server.settings.operating import Breaking
 from server.settings.people import Identity
 from server.settings.sites import Sites
@@ -42,6 +43,7 @@ class Settings(
     Address,
     Operation,
     Database,
+    Nodes,
     Identity,
     Connections,
     Rooms,
@@ -110,7 +112,7 @@ class Settings(
             for name in ("shutdown_grace_s", "shutdown_delay_s")
             if getattr(self, name) < 0
         ]
-        found += self._bad_urls()
+        found += self._bad_urls() + self.bus_complaints()
         found += [
             f"adapters_off: there is no adapter {name!r}"
             for name in self.adapters_off
@@ -156,6 +158,7 @@ _ORDER = (
     ("history_full_s", "history_hourly_s"),
     ("sweep_s", "keepalive_s"),
     ("keepalive_s", "idle_s"),
+    ("node_beat_s", "node_silence_s"),
     ("file_bytes_max", "account_bytes_max"),
     ("upload_chunk_bytes", "upload_chunk_bytes_max"),
     ("upload_chunk_bytes_max", "file_bytes_max"),

@@ -41,8 +41,9 @@ async def health(request: web.Request) -> web.Response:
     """Health of the server and its database, with the counters of live sync."""
     identity = request.app[IDENTITY]
     database = await request.app[HEALTH].database()
+    slowed = request.app[HEALTH].slowed()
     body = schema.Health(
-        status="ok" if database == "ok" else "degraded",
+        status="ok" if database == "ok" and slowed is None else "degraded",
         server=schema.Part("ok"),
         database=schema.Part(database),
         version=__version__,
