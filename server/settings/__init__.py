@@ -112,7 +112,7 @@ class Settings(
             for name in ("shutdown_grace_s", "shutdown_delay_s")
             if getattr(self, name) < 0
         ]
-        found += self._bad_urls() + self.bus_complaints()
+        found += self._bad_urls()
         found += [
             f"adapters_off: there is no adapter {name!r}"
             for name in self.adapters_off
@@ -127,7 +127,7 @@ class Settings(
         ]
 
     def _bad_urls(self) -> list[str]:
-        found = []
+        found = self.bus_complaints()
         parts = urlsplit(self.public_url)
         if self.public_url and (
             parts.scheme not in {"http", "https"} or not parts.netloc or parts.query
