@@ -68,6 +68,19 @@ class Reader(YClient):
         self.seen[hash(frame)] = time.monotonic()
 
 
+async def write(writer: YClient, size: int, sent_at: dict[int, float]) -> None:
+    """Send so many bytes, each part when the one before it is stored; notes when."""
+    for _ in range(size // PART):
+        insert = wire.update(writer.replica.insert("x" * PART))
+        delete = wire.update(writer.replica.delete(0, PART))
+        sent_at[hash(insert)] = time.monotonic()
+        await writer.send(insert)
+        await writer.send(delete)
+        await writer.until(lambda d=delete: d in writer.frames)
+        writer.frames.clear()
+        writer.heard.clear()
+
+
 @prompt
 async def test_a_reader_that_stops_costs_little_and_catches_up(
     visitor: tuple[LiveServer, Visitor],
@@ -81,22 +94,12 @@ async def test_a_reader_that_stops_costs_little_and_catches_up(
     assert isinstance(fast, Reader)
     end = uuid4().hex
     sent_at: dict[int, float] = {}
-
-    async def write(size: int) -> None:
-        for _ in range(size // PART):
-            insert = wire.update(writer.replica.insert("x" * PART))
-            delete = wire.update(writer.replica.delete(0, PART))
-            sent_at[hash(insert)] = time.monotonic()
-            await writer.send(insert)
-            await writer.send(delete)
-            await writer.until(lambda d=delete: d in writer.frames)
-            writer.frames.clear()
-            writer.heard.clear()
-
-    await write(16 * MIB)  # Until every buffer on the way is full and everything is warm.
+    await write(
+        writer, 16 * MIB, sent_at
+    )  # Until every buffer on the way is full and everything is warm.
     before = most = process.memory_info().rss
     started = time.monotonic()
-    writing = asyncio.create_task(write(SENT))
+    writing = asyncio.create_task(write(writer, SENT, sent_at))
     while not writing.done():
         most = max(most, process.memory_info().rss)
         await asyncio.sleep(0.05)
