@@ -110,6 +110,13 @@ class Shown(msgspec.Struct, kw_only=True):
     """1: to be saved, whatever it is."""
 
 
+class Exported(msgspec.Struct, kw_only=True):
+    """Query of an export."""
+
+    fragment: str = ""
+    """1: of HTML the body alone, to be shown in a page; pictures keep their addresses."""
+
+
 class Conditions(msgspec.Struct, kw_only=True):
     """Headers that count where a file is given."""
 

@@ -6,6 +6,7 @@ from server.adapter import Route
 from server.adapters.heaps.routes import (
     accounts,
     blocks,
+    exports,
     files,
     heaps,
     history,
@@ -36,6 +37,7 @@ ROUTES: list[Route] = list(
         heaps.ROUTES,
         blocks.ROUTES,
         history.ROUTES,
+        exports.ROUTES,
         trash.ROUTES,
         media.ROUTES,
         scans.ROUTES,

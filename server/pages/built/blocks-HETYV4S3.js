@@ -1,1 +1,0 @@
-function r(e,o){throw new Error}export{r as make};
