@@ -16,13 +16,16 @@ log = logging.getLogger("plait")
 
 async def serve(settings: Settings) -> None:
     """Serve until told to stop; a second signal while stopping is ignored."""
-    from server.app import Server  # noqa: PLC0415 - --help must not wait for these imports
+    # --help must not wait for these imports.
+    from server.app import Server  # noqa: PLC0415
+    from server.supervising.supervisor import Supervisor  # noqa: PLC0415
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    server = Server(settings)
+    alone = settings.workers == 1
+    server = Server(settings) if alone else Supervisor(settings, sys.argv[1:])
     starting = asyncio.create_task(server.start())
     stopping = asyncio.create_task(stop.wait())
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from aiohttp import web
 from crdt import blocks
 from server.errors import Busy
 from server.extracting import Extracting
+from storage.duties import Duties
 from storage.errors import StorageError, UnknownDocument
 from storage.extracts import Extracts
 from storage.leftovers import Leftovers
@@ -59,6 +61,7 @@ class Catalogue:
         self.versions = Versions(pool)
         self.extracting = Extracting(feed, documents, store, Extracts(pool))
         self._leftovers = Leftovers(pool)
+        self._duties = Duties(pool, secrets.token_hex(8))
         self._documents = documents
         self._feed = feed
         self._identity = identity
@@ -143,6 +146,8 @@ class Catalogue:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        with contextlib.suppress(StorageError):
+            await self._duties.leave()
         await self.extracting.stop()
 
     async def clear(self) -> int:
@@ -159,7 +164,8 @@ class Catalogue:
     async def _clear_on(self) -> None:
         while True:
             try:
-                cleared = CLEARED_MAX
+                is_ours = await self._duties.take("clear away", 2 * CLEAR_S)
+                cleared = CLEARED_MAX if is_ours else 0
                 while cleared == CLEARED_MAX:
                     cleared = await self.clear()
             except (StorageError, Busy) as error:

@@ -24,6 +24,7 @@ from crdt.ids import make_ulid
 from server.errors import Busy
 from storage import files as kept
 from storage.blobs import COLLECTED_MAX, Blob, Blobs, LocalStore, Store
+from storage.duties import Duties
 from storage.errors import ChunksMissing, StorageError, StoreUnavailable, UnknownUpload
 from storage.files import FileRecord, NewFile
 from storage.pool import Connection
@@ -53,6 +54,7 @@ class Files:
         self.blobs = Blobs(pool, self.store, grace_s=settings.blob_grace_s)
         self.uploads = Uploads(pool, self.blobs)
         self.records = kept.Files(pool)
+        self._duties = Duties(pool, secrets.token_hex(8))
         self._documents = documents
         self._completing: dict[str, asyncio.Task[FileRecord]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -159,6 +161,8 @@ class Files:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        with contextlib.suppress(StorageError):
+            await self._duties.leave()
         await self.store.close()
 
     async def clear(self, now: datetime) -> int:
@@ -194,6 +198,8 @@ class Files:
         while True:
             await asyncio.sleep(CLEAR_S)
             try:
+                if not await self._duties.take("clear files", 2 * CLEAR_S):
+                    continue
                 now = datetime.now(UTC)
                 await self.clear(now)
                 await self.mend(now)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 from datetime import UTC, datetime
 
 from crdt.errors import CrdtError
 from server.settings import Settings
 from server.workers import WorkerDied, Workers
 from storage import history
+from storage.duties import Duties
 from storage.errors import LogBroken, StorageError
 from storage.pool import Pool
 
@@ -24,6 +26,7 @@ class Thinning:
         self._pool = pool
         self._workers = workers
         self._every_s = settings.thin_every_s
+        self._duties = Duties(pool, secrets.token_hex(8))
         self._retention = history.Retention(
             full_s=settings.history_full_s, hourly_s=settings.history_hourly_s
         )
@@ -39,6 +42,8 @@ class Thinning:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        with contextlib.suppress(StorageError):
+            await self._duties.leave()
 
     async def look(self, now: datetime) -> int:
         """Thin what is due at `now`; answers how many rows went. Raises Unavailable.
@@ -60,7 +65,8 @@ class Thinning:
         while True:
             await asyncio.sleep(self._every_s)
             try:
-                await self.look(datetime.now(UTC))
+                if await self._duties.take("thin history", 2 * self._every_s):
+                    await self.look(datetime.now(UTC))
             except StorageError as error:
                 log.warning("history is thinned later: %s", error)
             except Exception:

@@ -33,6 +33,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     error: str
     abort_asked: bool
+    machine: str | None
+    """Only nodes of this machine may take it; None: any."""
     node: str | None
     beat_at: datetime
     created_at: datetime
@@ -49,6 +51,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     target: str
     options: dict[str, Any] = {}
+    machine: str | None = None
 
 
 def _sql(text: str) -> str:
@@ -56,7 +59,8 @@ def _sql(text: str) -> str:
 
 
 _ADD = _sql("""
-INSERT INTO jobs (id, kind, account, scope, target, options) VALUES ($1, $2, $3, $4, $5, $6::jsonb)
+INSERT INTO jobs (id, kind, account, scope, target, options, machine)
+VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7)
 ON CONFLICT (kind, target) WHERE state IN ('queued', 'running') DO NOTHING RETURNING RECORD
 """)
 _OPEN_ONE = _sql("""
@@ -72,10 +76,10 @@ _CLAIM = _sql("""
 UPDATE jobs SET state = 'running', node = $1, beat_at = now(),
     started_at = coalesce(started_at, now())
 WHERE id IN (
-    SELECT id FROM jobs WHERE state = 'queued' OR (
+    SELECT id FROM jobs WHERE (machine IS NULL OR machine = $4) AND (state = 'queued' OR (
         state = 'running' AND node IS DISTINCT FROM $1
         AND beat_at < now() - make_interval(secs => $2)
-    ) ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED
+    )) ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED
 ) AND state IN ('queued', 'running') RETURNING RECORD
 """)
 _BEAT = """
@@ -115,7 +119,14 @@ class Jobs:
         with reaching():
             while True:
                 row = await self._pool.fetchrow(
-                    _ADD, new.id, new.kind, new.account, new.scope, new.target, options
+                    _ADD,
+                    new.id,
+                    new.kind,
+                    new.account,
+                    new.scope,
+                    new.target,
+                    options,
+                    new.machine,
                 )
                 if row is not None:
                     return _job(row), True
@@ -150,10 +161,15 @@ class Jobs:
             found: int = await self._pool.fetchval(_COUNT, account)
         return found
 
-    async def claim(self, node: str, silent_s: float, limit: int) -> list[Job]:
-        """Take jobs that wait, and those of nodes that were not heard of for so long."""
+    async def claim(
+        self, node: str, silent_s: float, limit: int, machine: str | None = None
+    ) -> list[Job]:
+        """Take jobs that wait, and those of nodes that were not heard of for so long.
+
+        Those that belong to a machine are left to its nodes.
+        """
         with reaching():
-            rows = await self._pool.fetch(_CLAIM, node, silent_s, limit)
+            rows = await self._pool.fetch(_CLAIM, node, silent_s, limit, machine)
         return [_job(row) for row in rows]
 
     async def beat(self, job: str, node: str, counts: dict[str, int]) -> bool | None:

@@ -34,6 +34,8 @@ class WatchedFolder(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     path: str
     account: str
+    machine: str | None = None
+    """Where the folder is; None: wherever it is found."""
 
 
 _FILE = ", ".join(ScannedFile.__struct_fields__)
@@ -166,11 +168,10 @@ class Scans:
         """Keep a folder in step from now on."""
         with reaching():
             await self._pool.execute(
-                "INSERT INTO watched_folders (scope, path, account) VALUES ($1, $2, $3) "
-                "ON CONFLICT (scope, path) DO UPDATE SET account = excluded.account",
-                folder.scope,
-                folder.path,
-                folder.account,
+                "INSERT INTO watched_folders (scope, path, account, machine) "
+                "VALUES ($1, $2, $3, $4) ON CONFLICT (scope, path) "
+                "DO UPDATE SET account = excluded.account, machine = excluded.machine",
+                *msgspec.structs.astuple(folder),
             )
 
     async def unwatch(self, scope: str, path: str) -> bool:
@@ -185,7 +186,7 @@ class Scans:
         """All of them whose workspace is there."""
         with reaching():
             rows = await self._pool.fetch(
-                "SELECT w.scope, w.path, w.account FROM watched_folders w "
+                "SELECT w.scope, w.path, w.account, w.machine FROM watched_folders w "
                 "JOIN scopes s ON s.id = w.scope AND s.deleted_at IS NULL ORDER BY w.path"
             )
         return [WatchedFolder(**row) for row in rows]

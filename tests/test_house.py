@@ -73,6 +73,9 @@ TESTED_ELSEWHERE = {
     "server/sending.py": "tests/server/adapters/heaps/routes/test_files.py",
     "server/serving.py": "tests/server/adapters/heaps/routes/test_files.py",
     "server/sharing.py": "tests/server/test_metrics.py",
+    "server/supervising/port.py": "tests/stories/test_workers.py",
+    "server/supervising/supervisor.py": "tests/stories/test_workers.py",
+    "server/supervising/worker.py": "tests/stories/test_workers.py",
 }
 """Modules whose tests do not lie at the mirrored path."""
 

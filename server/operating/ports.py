@@ -40,7 +40,8 @@ async def open_ports(
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, settings.host, settings.port, backlog=4096)
+    shared = settings.share_port or None
+    site = web.TCPSite(runner, settings.host, settings.port, backlog=4096, reuse_port=shared)
     await listen(site, "host", settings.host, "port", settings.port)
     host, port = runner.addresses[0][:2]
     identity.hosts.listening_on(port)

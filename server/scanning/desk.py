@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from server.scanning.jobs import Jobs
 from server.scanning.renewing import Renewing
 from server.scanning.scan import Scanner
 from server.scanning.watching import Watching
+from storage.duties import Duties
 from storage.scans import Scans
 
 if TYPE_CHECKING:
@@ -42,9 +44,11 @@ class Desk:
             pool,
             at_once=settings.jobs_at_once_max,
             per_account_max=settings.jobs_per_account_max,
+            machine=settings.machine_name(),
         )
         self.describing = Describing(gallery, documents)
-        self.watching = Watching(self.scans, self.jobs, settings.watched_subfolders_max)
+        duties = Duties(pool, secrets.token_hex(8))
+        self.watching = Watching(self.scans, self.jobs, settings.watched_subfolders_max, duties)
         self.listeners_max = settings.job_listeners_max
         filling = Filling(
             pool,

@@ -86,8 +86,12 @@ Listener = Callable[[Job], None]
 class Jobs:
     """The jobs of this node, and the way to all of them."""
 
-    def __init__(self, pool: Pool, *, at_once: int, per_account_max: int) -> None:
+    def __init__(
+        self, pool: Pool, *, at_once: int, per_account_max: int, machine: str | None = None
+    ) -> None:
         self.store = Store(pool)
+        self.machine = machine
+        """Where this node is: it takes jobs that belong there, and those that belong nowhere."""
         self._node = secrets.token_hex(8)
         self._at_once = at_once
         self._per_account_max = per_account_max
@@ -128,9 +132,11 @@ class Jobs:
         account: str,
         scope: str,
         target: str,
+        *,
+        is_here: bool = False,
         **options: Any,  # noqa: ANN401
     ) -> tuple[Job, bool]:
-        """Have a job done; whether it is new. Raises ApiError (429) where an account has many."""
+        """Have a job done, on this machine if it `is_here`; whether it is new. May be a 429."""
         if await self.store.count(account) >= self._per_account_max:
             known = await self.store.running(kind, target)
             if known is None:
@@ -143,6 +149,7 @@ class Jobs:
             scope=scope,
             target=target,
             options=options,
+            machine=self.machine if is_here else None,
         )
         job, is_new = await self.store.add(new)
         if is_new:
@@ -195,7 +202,7 @@ class Jobs:
             if room <= 0:
                 continue
             try:
-                for job in await self.store.claim(self._node, SILENT_S, room):
+                for job in await self.store.claim(self._node, SILENT_S, room, self.machine):
                     self._begin(job)
             except StorageError as error:
                 log.warning("jobs wait: %s", error)

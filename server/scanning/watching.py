@@ -23,6 +23,7 @@ from storage.scans import Scans, WatchedFolder
 
 if TYPE_CHECKING:
     from server.scanning.jobs import Jobs
+    from storage.duties import Duties
 
 log = logging.getLogger("plait.scans")
 
@@ -37,10 +38,11 @@ _POLL_S = 0.2
 
 
 class Watching:
-    """The folders that this process watches."""
+    """The folders that this process watches: of the processes of a machine one does."""
 
-    def __init__(self, scans: Scans, jobs: Jobs, subfolders_max: int) -> None:
+    def __init__(self, scans: Scans, jobs: Jobs, subfolders_max: int, duties: Duties) -> None:
         self._scans = scans
+        self._duties = duties
         self._jobs = jobs
         self._subfolders_max = subfolders_max
         self._watchers: dict[tuple[str, str], asyncio.Task[None]] = {}
@@ -56,6 +58,8 @@ class Watching:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(StorageError):
+            await self._duties.leave()
 
     async def _run(self) -> None:
         while True:
@@ -69,7 +73,13 @@ class Watching:
             await asyncio.sleep(LOOK_S)
 
     async def _look(self) -> None:
-        wanted = {(one.scope, one.path): one for one in await self._scans.watched()}
+        wanted = {
+            (one.scope, one.path): one
+            for one in await self._scans.watched()
+            if one.machine in {None, self._jobs.machine}
+        }
+        if wanted and not await self._duties.take(f"watch {self._jobs.machine}", 4 * LOOK_S):
+            wanted = {}  # Another process of this machine does.
         for key in [key for key in self._watchers if key not in wanted]:
             task = self._watchers.pop(key)
             task.cancel()
@@ -141,7 +151,7 @@ class Watching:
             try:
                 shown = rooted.below(folder.path, root)
                 job, is_new = await self._jobs.ask(
-                    "scan", folder.account, folder.scope, folder.path, shown=shown
+                    "scan", folder.account, folder.scope, folder.path, is_here=True, shown=shown
                 )
             except ApiError:
                 await asyncio.sleep(_POLL_S)

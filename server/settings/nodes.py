@@ -1,5 +1,6 @@
 """Settings of a server that is one of several."""
 
+import socket
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -8,9 +9,18 @@ from urllib.parse import urlsplit
 class Nodes:
     """Several nodes on one database."""
 
+    workers: int = 1
+    """Server processes on this machine, on one port; as many as it has cores is right."""
+
+    share_port: bool = False
+    """Others may listen on the same port, and the kernel deals connections out; workers do."""
+
+    machine: str = ""
+    """Name of this machine, for work on folders that only it has; empty means its host name."""
+
     bus: str = field(default="", repr=False)
-    """How nodes tell each other what is new: empty (this one is alone), `notify` (PostgreSQL, for a
-    few), or the URLs of NATS servers."""
+    """How nodes tell each other what is new: empty (this one is alone; workers take `notify`),
+    `notify` (PostgreSQL, for a few), or the URLs of NATS servers."""
 
     bus_subject: str = "plait"
     """Subject or channel on the bus; the nodes of one database share it with nobody else."""
@@ -23,6 +33,10 @@ class Nodes:
 
     node_silence_s: float = 8.0
     """Seconds of silence after which a node is taken for dead, and its clients for gone."""
+
+    def machine_name(self) -> str:
+        """The name of this machine."""
+        return self.machine or socket.gethostname()
 
     def bus_complaints(self) -> list[str]:
         """What cannot be of the settings of the bus."""

@@ -27,7 +27,8 @@ PAYLOAD_LETTERS_MAX = 7_999
 """PostgreSQL's own bound, for text; bytes travel as base64."""
 QUEUE_FRAMES_MAX = 2_000
 """Frames that wait to be sent; of more the oldest are lost, which listeners notice."""
-ANSWER_S, AGAIN_S, AGAIN_S_MAX = 5.0, 0.1, 2.0
+JOIN_S, ANSWER_S = 2.0, 5.0
+AGAIN_S, AGAIN_S_MAX = 0.1, 1.0
 
 _SESSION = "SET synchronous_commit = off; SET statement_timeout = 0"
 _SAY = "SELECT pg_notify($1, f) FROM unnest($2::text[]) f"
@@ -62,7 +63,7 @@ class NotifyBus:
         joined = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run(joined), name="bus")
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(JOIN_S):
                 await joined.wait()
 
     def publish(self, frame: bytes) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from storage.jobs import Job, Jobs, NewJob
 from storage.pool import Pool
 
@@ -16,6 +18,18 @@ def new(name: str, target: str = "/a") -> NewJob:
 async def claimed(jobs: Jobs, node: str, silent_s: float = 60) -> list[str]:
     """The ids of the jobs that a node gets."""
     return [job.id for job in await jobs.claim(node, silent_s, 10)]
+
+
+async def test_a_job_of_a_machine_is_taken_by_its_nodes(pool: Pool) -> None:
+    """Nodes elsewhere leave the scan of its folder alone, also when it fell silent."""
+    jobs = Jobs(pool)
+    await jobs.add(msgspec.structs.replace(new("here", "/a"), machine="a"))
+    await jobs.add(new("anywhere", "/b"))
+    assert [job.id for job in await jobs.claim("n1", 60, 10, "b")] == ["anywhere"]
+    assert [job.id for job in await jobs.claim("n2", 60, 10)] == []
+    assert [job.id for job in await jobs.claim("n3", 60, 10, "a")] == ["here"]
+    assert [job.id for job in await jobs.claim("n4", 0, 10, "b")] == ["anywhere"]
+    assert [job.id for job in await jobs.claim("n5", 0, 10, "a")] == ["here", "anywhere"]
 
 
 async def test_of_a_kind_and_target_there_is_one(pool: Pool) -> None:

@@ -65,9 +65,13 @@ async def scan_folder(request: web.Request) -> web.Response:
         scope = await _scope_of(request, path)
         await admit(request, scope, Role.EDITOR)
     if body.watch is not None:
-        await _watch(request, WatchedFolder(scope=scope, path=path, account=account), on=body.watch)
+        await _watch(
+            request,
+            WatchedFolder(scope=scope, path=path, account=account, machine=desk.jobs.machine),
+            on=body.watch,
+        )
     shown = rooted.below(path, root)
-    job, is_new = await desk.jobs.ask("scan", account, scope, path, shown=shown)
+    job, is_new = await desk.jobs.ask("scan", account, scope, path, is_here=True, shown=shown)
     if (job.scope, job.account) != (scope, account):
         raise ApiError(409, "scanned_elsewhere", "this folder is being scanned by somebody else")
     return reply(_begun(job, is_new=is_new, watched=body.watch))
