@@ -159,7 +159,7 @@ class Extracts:
                     [e.lineage for e in ordered],
                     [e.sequence for e in ordered],
                     [storable(e.title) for e in ordered],
-                    [_body(e.body) for e in ordered],
+                    [body_form(e.body) for e in ordered],
                     [e.files for e in ordered],
                     [e.file_bytes for e in ordered],
                 )
@@ -198,7 +198,7 @@ def storable(text: str) -> str:
     return text.replace("\0", " ")
 
 
-def _body(text: str) -> str:
+def body_form(text: str) -> str:
     """As much of a text as search may see, cut between characters."""
     data = storable(text).encode()[:BODY_BYTES_MAX]
     return data.decode("utf-8", "ignore")

@@ -64,12 +64,13 @@ def read_migrations(folder: Path = FOLDER) -> list[Migration]:
     return found
 
 
-async def migrate(pool: Pool, folder: Path = FOLDER) -> list[int]:
+async def migrate(pool: Pool, folder: Path = FOLDER, upto: int | None = None) -> list[int]:
     """Apply what is missing and return its numbers; with nothing missing one query is all.
 
-    Raises MigrationError, and asyncpg's error when a file's SQL fails; that file then left nothing.
+    `upto` is the last one to apply; all of them where it is left out. Raises MigrationError, and
+    asyncpg's error when a file's SQL fails; that file then left nothing.
     """
-    wanted = read_migrations(folder)
+    wanted = read_migrations(folder)[:upto]
     async with pool.acquire() as connection:
         check_server(connection.get_server_version()[0], connection.get_settings().server_encoding)
     if await _known(pool) == {migration.number: migration.checksum for migration in wanted}:

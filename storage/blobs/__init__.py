@@ -15,8 +15,10 @@ transaction of one's own use `storage.blobs.books` directly.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -103,6 +105,13 @@ class Blobs:
         if blob is None or blob.size > bytes_max:
             raise UnknownBlob(digest.hex())
         return b"".join([piece async for piece in self.read(blob)])
+
+    async def digest_of(self, blob: Blob) -> bytes:
+        """The digest of the bytes that stand there now. Raises UnknownBlob."""
+        found = sha256()
+        async for piece in self.read(blob):
+            await asyncio.to_thread(found.update, piece)
+        return found.digest()
 
     def path(self, digest: bytes) -> Path | None:
         """The file of a blob where the store is a folder, else None. Not to be written to."""

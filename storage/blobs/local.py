@@ -27,9 +27,11 @@ _LISTED_AT_ONCE = 500
 class LocalStore:
     """A folder. Nodes that share it (a network file system) share what is in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        """Make the folder if it is not there, unless it is only to be read."""
         self._folder = folder
-        _make_folder(folder / INCOMING)
+        if not read_only:
+            _make_folder(folder / INCOMING)
 
     async def receive(self, name: str | None = None) -> LocalIncoming:
         """Begin a file without a name."""

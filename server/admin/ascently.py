@@ -7,7 +7,6 @@ backup of that climber's data, and what another server of the application keeps 
 import asyncio
 import os
 import secrets
-import sys
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -17,6 +16,7 @@ from uuid import UUID
 from crdt.document import Document
 from crdt.ids import RANDOM_BYTES, make_ulid
 from server.adapters.ascently import bodies, images, instants, mapping
+from server.admin.opened import fail
 from server.errors import RequestError
 from server.files import open_store
 from server.settings import Settings
@@ -47,7 +47,7 @@ class Backup:
         """Fill the folder; what is in it already is replaced."""
         dataset = await self._datasets.find(self._account)
         if dataset is None:
-            sys.exit(f"scripts/admin: {self._account} has no dataset")
+            fail(f"{self._account} has no dataset")
         document = Document.rebuild(_rows(await self._documents.load(dataset.document.id)))
         body = document.look(mapping.read_dataset) or b"{}"
         pictures = self._folder / IMAGES
@@ -104,7 +104,7 @@ class Backup:
         finally:
             await flusher.close()
         if isinstance(outcome, Fenced):
-            sys.exit(f"scripts/admin: the dataset takes nothing: {outcome.reason}")
+            fail(f"the dataset takes nothing: {outcome.reason}")
 
 
 async def move(backup: Backup, how: str) -> None:
@@ -112,7 +112,7 @@ async def move(backup: Backup, how: str) -> None:
     try:
         await (backup.write() if how == "export" else backup.read())
     except RequestError as error:
-        sys.exit(f"scripts/admin: {error}")
+        fail(f"{error}")
 
 
 def _rows(loaded: Loaded) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""scripts/admin: accounts, their personal access tokens, scan roots, backups; for the operator.
+"""scripts/admin: accounts, their tokens and data, backups, keys, scan roots; for the operator.
 
 Works on the database of the settings, whether the server runs or not; a running server takes a
 change in within two seconds.
@@ -8,28 +8,24 @@ import argparse
 import asyncio
 import json
 import os
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 from auth.errors import BadCredential
 from auth.personal import PREFIXES, read_scopes
-from scripts._ascently import Backup, move
+from server.admin import saving, verifying
+from server.admin.ascently import Backup, move
+from server.admin.opened import database, fail
 from server.errors import BadBody
 from server.personal import make_token
 from server.scanning.rooted import check_root
 from server.settings import Settings
 from storage.access_tokens import AccessToken, AccessTokens
 from storage.accounts import Account, Accounts
-from storage.cluster import SUPERUSER, choose_owner, socket_folder
 from storage.errors import StorageError
-from storage.migrate import migrate
-from storage.pool import Pool, close_pool, open_pool
-from storage.postgres import Embedded
+from storage.pool import Pool
 from storage.scans import Scans
 
 DAY_S = 86_400.0
@@ -37,17 +33,21 @@ TOKENS_MAX = Settings.access_tokens_per_account_max
 STATES = ("pending", "active", "disabled", "refused")
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Do what the words say; what goes wrong is one sentence on stderr and exit 1."""
-    options = _parser().parse_args()
+    options = _parser().parse_args(argv)
     try:
         asyncio.run(_run(options))
     except (StorageError, BadCredential, BadBody, OSError) as error:
-        sys.exit(f"scripts/admin: {error}")
+        fail(str(error))
 
 
 async def _run(options: argparse.Namespace) -> None:
-    async with _database(options) as pool:
+    matter = {"backup": saving, "restore": saving, "verify": verifying}.get(options.what)
+    if matter is not None:
+        await matter.run(options)
+        return
+    async with database(options) as pool:
         if options.what == "accounts":
             await _show(Accounts(pool), options)
         elif options.what == "token":
@@ -58,7 +58,7 @@ async def _run(options: argparse.Namespace) -> None:
             folder, data = Path(options.folder), Path(options.data)
             await move(Backup(pool, options.dsn, options.account, folder, data), options.how)
         elif not await _change(Accounts(pool), options.what, options.account):
-            sys.exit(f"scripts/admin: {options.account} is no account for which that can be done")
+            fail(f"{options.account} is no account for which that can be done")
 
 
 async def _change(accounts: Accounts, what: str, account: str) -> bool:
@@ -72,7 +72,7 @@ async def _root(pool: Pool, options: argparse.Namespace) -> None:
     """Say where an account may scan, and print where that is."""
     scans = Scans(pool)
     if await Accounts(pool).get(options.account) is None:
-        sys.exit(f"scripts/admin: there is no account {options.account}")
+        fail(f"there is no account {options.account}")
     if options.path or options.none:
         path = check_root(options.path) if options.path else None
         await scans.set_root(options.account, path)
@@ -87,7 +87,7 @@ async def _tokens(pool: Pool, options: argparse.Namespace) -> None:
     elif options.how == "revoke":
         owner = await tokens.owner(options.token)
         if owner is None or not await tokens.revoke(owner, options.token):
-            sys.exit(f"scripts/admin: there is no token {options.token}")
+            fail(f"there is no token {options.token}")
     else:
         made = await make_token(
             tokens,
@@ -99,7 +99,7 @@ async def _tokens(pool: Pool, options: argparse.Namespace) -> None:
             most=TOKENS_MAX,
         )
         if made is None:
-            sys.exit(f"scripts/admin: {options.account} is no active account, or has too many")
+            fail(f"{options.account} is no active account, or has too many")
         print(made[1])
 
 
@@ -151,49 +151,6 @@ def _line(account: Account, *, as_json: bool) -> str:
     )
 
 
-@asynccontextmanager
-async def _database(options: argparse.Namespace) -> AsyncIterator[Pool]:
-    """The database: a given one, a running server's, or one started for this."""
-    if options.database_url:
-        async with _opened(options.database_url, options) as pool:
-            yield pool
-        return
-    data = Path(options.data)
-    if not (data / "postgres").exists():
-        sys.exit(f"scripts/admin: there is no server's data in {data}")
-    embedded = Embedded(data)
-    try:
-        await embedded.start()
-    except StorageError:
-        # A server runs on it: its database is reached the way it reaches it.
-        async with _opened(_dsn_of_running(data), options) as pool:
-            yield pool
-        return
-    try:
-        async with _opened(embedded.dsn, options) as pool:
-            yield pool
-    finally:
-        await embedded.stop()
-
-
-def _dsn_of_running(data: Path) -> str:
-    """The URL of the database that a server runs on this data folder."""
-    data = data.resolve()
-    sockets = socket_folder(data, choose_owner(data / "postgres"))
-    return f"postgresql://{SUPERUSER}@/postgres?host={quote(str(sockets), safe='/')}"
-
-
-@asynccontextmanager
-async def _opened(dsn: str, options: argparse.Namespace) -> AsyncIterator[Pool]:
-    options.dsn = dsn
-    pool = await open_pool(dsn, connections_max=1)
-    try:
-        await migrate(pool)
-        yield pool
-    finally:
-        await close_pool(pool)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/admin", description=__doc__)
     environ = os.environ
@@ -227,6 +184,8 @@ def _parser() -> argparse.ArgumentParser:
     root.add_argument("--none", action="store_true", help="nowhere any more")
     _token_words(words.add_parser("token", help="personal access tokens of an account"))
     _backup_words(words.add_parser("ascently", help="a climber's dataset as a folder"))
+    saving.add(words)
+    verifying.add(words)
     return parser
 
 
