@@ -7,7 +7,7 @@ ordinary update, so documents can be created and rows appended meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -124,8 +124,7 @@ async def settle_under_lock(
             it = _settled(one, states[document], stamp, scopes[scope], closed)
             settled.append(msgspec.structs.replace(it, records=records) if records else it)
             stamp += 1 + len(records)
-    fenced = [p.dirty.document in closed or states[p.dirty.document]["deleted"] for p in due]
-    await _write(connection, due, settled, fenced)
+    await _write(connection, due, settled, [_is_fenced(p, states, closed) for p in due])
     await write_records(connection, due, items, {s.document: s.records for s in settled})
     return settled
 
@@ -146,6 +145,18 @@ def _is_closing(one: Projected, state: asyncpg.Record) -> bool:
         and state["removed_at"] is None
         and not state["deleted"]
     )
+
+
+def _is_fenced(
+    one: Projected, states: Mapping[UUID, asyncpg.Record], closed: Iterable[UUID]
+) -> bool:
+    """Whether it must be deleted to be done with.
+
+    One that was not read because it was deleted, and is back by now, has to be read first.
+    """
+    if one.facts is None:
+        return one.dirty.deleted
+    return one.dirty.document in closed or bool(states[one.dirty.document]["deleted"])
 
 
 def _settled(

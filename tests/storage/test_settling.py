@@ -78,6 +78,24 @@ async def test_of_two_who_settle_the_one_who_read_less_changes_nothing(
     assert [entry.deleted for entry in entries] == [True]
 
 
+async def test_a_document_that_was_deleted_when_it_was_read_is_read_again_when_it_is_back(
+    pool: Pool, database: str
+) -> None:
+    """Nothing was read of it, so what was written before it went must not be taken as told."""
+    block = await paper(pool)
+    await write(database, block.id, titled("one"))
+    await settle(pool)
+    await write(database, block.id, marked(deletedAt=NOW_MS))
+    await Documents(pool).delete(block.id)
+    changes = Changes(pool)
+    unread = await project(pool, await changes.dirty("W"))
+    await Documents(pool).restore(block.id)
+    await changes.settle(unread, NOW_MS)
+
+    entries, _ = await follow(pool, 0)
+    assert [entry.deleted for entry in entries] == [True]
+
+
 async def test_settlings_of_one_scope_wait_for_each_other_unless_they_may_pass(
     pool: Pool, database: str
 ) -> None:
