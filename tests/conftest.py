@@ -7,6 +7,7 @@ template database; a test's database is a copy of it. Nothing is started for run
 import asyncio
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from server.settings import Settings
 from storage.migrate import migrate
 from storage.pool import Pool, close_pool, open_pool
 from storage.postgres import Embedded
-from tests.databases import TEMPLATE, cluster_folder, dsn_of, execute, fresh_database
+from tests.databases import TEMPLATE, cluster_folder, dsn_of, execute, fresh_database, roomy_folder
 from tests.weed import Weed, weed
 
 FULL = bool(os.environ.get("PLAIT_TEST_FULL"))
@@ -74,6 +75,12 @@ def _owned_run(config: pytest.Config) -> _Run:
     return config.stash[_run_key]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let `tmp_path` lie in memory; long forms write more than that holds."""
+    if not FULL and (folder := roomy_folder()):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Refuse a name with an address in it: each worker would collect a test of another name."""
     if " at 0x" in item.nodeid:
@@ -113,6 +120,13 @@ async def pool(database: str) -> AsyncIterator[Pool]:
     opened = await open_pool(database)
     yield opened
     await close_pool(opened)
+
+
+@pytest.fixture
+def disk_path() -> Iterator[Path]:
+    """A folder on a disk, for a PostgreSQL that waits for it and is killed."""
+    with tempfile.TemporaryDirectory(prefix="plait-tests-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
 
 
 @pytest.fixture(scope="session")

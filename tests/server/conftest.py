@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -10,11 +11,14 @@ from aiohttp.test_utils import TestClient
 from server.adapter import mount
 from server.adapters import ADAPTERS
 from server.door import setup_http
+from server.feed import FEED, Feed
 from server.health import HEALTH, Health
 from server.identity import Identity
 from server.metrics import METRICS, Metrics
 from server.session.routes import SESSIONS
 from server.settings import Settings
+from storage.blocks import Blocks
+from storage.changes import Changes
 from storage.documents import Documents
 from storage.pool import Pool
 from tests.server.person import Clock
@@ -56,6 +60,8 @@ def make_app(identity: Identity, pool: Pool) -> web.Application:
     identity.install(made)
     made[HEALTH] = Health(pool)
     made[METRICS] = Metrics()
+    engine: Any = None  # There are no documents that it would be asked for.
+    made[FEED] = Feed(Changes(pool), Blocks(pool), engine)
     for adapter in [*ADAPTERS, SESSIONS]:
         mount(made, adapter)
     return made
