@@ -1,4 +1,8 @@
-"""`python -m server`: read the settings, serve until SIGINT or SIGTERM."""
+"""`python -m server`: read the settings, serve until SIGINT or SIGTERM.
+
+`plait`, where Plait was installed as a package, is the same: `plait serve [--SETTING VALUE]...`,
+and `plait admin` for what `scripts/admin` does in a checkout.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ import os
 import signal
 import sys
 
-from server import logs
+from server import __version__, logs
+from server.operating.stack import raise_stack
 from server.settings import Settings
 
 log = logging.getLogger("plait")
@@ -43,8 +48,24 @@ async def serve(settings: Settings) -> None:
         await server.stop()
 
 
+def main() -> None:
+    """The program `plait`: serve, admin, or the version."""
+    words = sys.argv[1:]
+    if words[:1] == ["admin"]:
+        from server.admin.__main__ import main as admin  # noqa: PLC0415
+
+        admin(words[1:], "plait admin")
+    elif words == ["--version"]:
+        print(f"plait {__version__}")  # noqa: T201
+    else:
+        if words[:1] == ["serve"]:
+            del sys.argv[1]
+        raise_stack(sys.argv[1:])
+        run()
+
+
 def run() -> None:
-    """The program. Exit 0 after a clean stop, 1 when it cannot start, 2 for bad settings."""
+    """Serve. Exit 0 after a clean stop, 1 when it cannot start, 2 for bad settings."""
     settings = Settings.load(sys.argv[1:], os.environ)
     logs.set_up(settings.log_level, settings.log_format)
     try:

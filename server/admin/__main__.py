@@ -33,9 +33,9 @@ TOKENS_MAX = Settings.access_tokens_per_account_max
 STATES = ("pending", "active", "disabled", "refused")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None, program: str = "scripts/admin") -> None:
     """Do what the words say; what goes wrong is one sentence on stderr and exit 1."""
-    options = _parser().parse_args(argv)
+    options = _parser(program).parse_args(argv)
     try:
         asyncio.run(_run(options))
     except (StorageError, BadCredential, BadBody, OSError) as error:
@@ -151,8 +151,8 @@ def _line(account: Account, *, as_json: bool) -> str:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="scripts/admin", description=__doc__)
+def _parser(program: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program, description=__doc__)
     environ = os.environ
     parser.add_argument(
         "--data", default=environ.get("PLAIT_DATA", "data"), help="the server's data folder"
