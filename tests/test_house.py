@@ -332,6 +332,7 @@ def test_the_readme_names_every_folder() -> None:
         ("auth/README.md", 100),
         ("storage/README.md", 150),
         ("server/README.md", 100),
+        ("server/adapters/README.md", 100),
         ("tests/README.md", 60),
     ],
 )
