@@ -50,6 +50,7 @@ from server.scanning.desk import DESK, Desk
 from server.session.routes import SESSIONS
 from server.sites.catalogue import SITES
 from server.sites.catalogue import Catalogue as SiteCatalogue
+from server.sites.serving import front
 from server.thinning import Thinning
 from server.workers import Workers
 from storage.blocks import Blocks as BlockStore
@@ -276,6 +277,7 @@ class Server:
         catalogue.start()
         self._stack.push_async_callback(catalogue.stop)
         app[SITES] = SiteCatalogue(self.settings, pool, documents, files, identity.hosts)
+        self._stack.callback(front.install(app, pool, identity))
         desk = app[DESK] = Desk(
             self.settings, documents, store, app[GALLERY], identity.rights, catalogue.workspaces
         )

@@ -15,7 +15,7 @@ from server import cors
 from server.adapter import CLOSED, TABLE, Mounted, check_closed, mounted
 from server.cors import Cors
 from server.errors import Fault, Handler, faults_to_responses
-from server.hosts import HOSTS
+from server.hosts import HOSTS, OF_SITES
 
 _API = "/api/"
 
@@ -48,6 +48,8 @@ async def finish(request: web.Request, response: web.StreamResponse) -> None:
     headers = response.headers
     headers.setdefault("Referrer-Policy", "no-referrer")
     headers.setdefault("X-Content-Type-Options", "nosniff")
+    if OF_SITES in request:
+        return
     found = mounted(request) or await _neighbour(request)
     if found is None:
         if request.path.startswith(_API):

@@ -72,12 +72,16 @@ class Hosts:
 
     def check(self, request: web.Request) -> None:
         """Raise WrongHost unless the request is for one of our hosts."""
-        name = _host_name(request.headers.get("Host", ""))
-        if name in self._names:
-            return
-        address = _address(name)
-        if address is None or not (address.is_loopback or name == _bound_address(request)):
+        if not self.is_ours(request):
             raise WrongHost
+
+    def is_ours(self, request: web.Request) -> bool:
+        """Whether a request is for one of our hosts; published sites answer at others."""
+        name = host_name(request.headers.get("Host", ""))
+        if name in self._names:
+            return True
+        address = _address(name)
+        return address is not None and (address.is_loopback or name == _bound_address(request))
 
     def remote(self, request: web.BaseRequest) -> str:
         """The address of the client, through as many trusted proxies as there are."""
@@ -109,7 +113,7 @@ class Hosts:
         return address is not None and any(address in network for network in self._trusted)
 
 
-def _host_name(host: str) -> str:
+def host_name(host: str) -> str:
     """The name in a Host header, without port and brackets, in lower case."""
     host = host.strip().lower()
     if host.startswith("["):
@@ -139,3 +143,6 @@ def _bound_address(request: web.Request) -> str:
 
 
 HOSTS = web.AppKey("hosts", Hosts)
+
+OF_SITES = web.RequestKey("of published sites", bool)
+"""Set where a request is for published sites: no route of ours has a say in its answer."""

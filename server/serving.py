@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from typing import NamedTuple
@@ -31,6 +32,8 @@ class Shown(NamedTuple):
     download: bool = False
     """Whether the browser should save it, whatever it is."""
     caching: str = CACHING
+    headers: Mapping[str, str] | None = None
+    """Type, disposition and policy, where they are not to follow from name and type."""
 
 
 async def serve(request: web.Request, blob: Blob, shown: Shown) -> web.StreamResponse:
@@ -61,7 +64,11 @@ def _head(thing: Thing, shown: Shown, answer: Answer) -> web.StreamResponse:
     if answer.verdict is Verdict.NOT_MODIFIED:
         return response
     headers["Accept-Ranges"] = "bytes"
-    headers.update(representation.headers(shown.name, shown.mime_type, download=shown.download))
+    if shown.headers is None:
+        shown_as = representation.headers(shown.name, shown.mime_type, download=shown.download)
+        headers.update(shown_as)
+    else:
+        headers.update(shown.headers)
     response.content_length = answer.end - answer.start
     if answer.verdict is Verdict.PART:
         headers["Content-Range"] = f"bytes {answer.start}-{answer.end - 1}/{thing.size}"

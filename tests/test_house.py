@@ -79,6 +79,7 @@ TESTED_ELSEWHERE = {
     "server/operating/ports.py": "tests/server/test_operating.py",
     "server/sending.py": "tests/server/adapters/heaps/routes/test_files.py",
     "server/serving.py": "tests/server/adapters/heaps/routes/test_files.py",
+    "server/sites/access.py": "tests/server/sites/test_serving.py",
     "server/sharing.py": "tests/server/test_metrics.py",
     "server/supervising/port.py": "tests/stories/test_workers.py",
     "server/supervising/supervisor.py": "tests/stories/test_workers.py",

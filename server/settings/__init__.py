@@ -19,6 +19,7 @@ from server.settings.media import Media, Scanning
 from server.settings.nodes import Nodes
 from server.settings.operating import Breaking
 from server.settings.people import Identity
+from server.settings.showing import Showing
 from server.settings.sites import Sites
 from server.settings.topics import (
     Address,
@@ -56,6 +57,7 @@ class Settings(
     Difflog,
     Ascently,
     Sites,
+    Showing,
     Bounds,
 ):
     """All settings of one server."""

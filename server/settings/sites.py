@@ -16,6 +16,18 @@ class Sites:
     sites_wildcard_url: str = ""
     """Origin with a host for each user, as https://*.sites.example; empty: /@user/site paths."""
 
+    site_password_s: int = 7 * 86_400
+    """Seconds for which a visitor who gave a site's password is let in."""
+
+    site_logins_per_minute: int = 20
+    """Passwords of sites that one address may try in a minute."""
+
+    site_hashes_at_once: int = 2
+    """Passwords of sites hashed at a time; each takes a core and 64 MiB for about 80 ms."""
+
+    site_hashes_waiting_max: int = 100
+    """Requests that wait for that; more are answered with 503."""
+
     def site_complaints(self) -> list[str]:
         """What is wrong with them, a sentence each."""
         found = []

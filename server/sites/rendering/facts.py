@@ -24,9 +24,9 @@ _DESCRIPTION_MAX = 200
 
 _FENCE = re.compile(r"\A {0,3}(?:> ?)*(`{3,}|~{3,})")
 _CODE = re.compile(r"(`+)(?!`).{0,1000}?(?<!`)\1(?!`)")
-_COMMENT = re.compile(r"%%.*?%%|<!--.*?-->", re.DOTALL)
 _LINK = re.compile(
-    r"(!?)\[\[([^\[\]\n]{1,1000})\]\]|(!?)\[([^\[\]\n]{0,1000})\]\(<?([^()<>\s]{1,1000})>?[^()\n]{0,300}\)"
+    r"(!?)\[\[([^\[\]\n]{1,1000})\]\]|(!?)\[([^\[\]\n]{0,1000})\]\(<?([^()<>\s]{1,1000})>?"
+    r"(?:[ \t]+[^()\n]{0,300})?\)"
 )
 _SCHEME = re.compile(r"\A(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)
 _HEADING = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
@@ -59,7 +59,7 @@ def examine(path: str, text: str) -> Facts:
         front = frontmatter.parse(source)
     except BadFrontMatter as bad:
         front, error = Front(), str(bad)
-    prose = _COMMENT.sub("", _CODE.sub(" ", _without_fences(body)))
+    prose = _without_comments(_CODE.sub(" ", _without_fences(body)))
     links: dict[Link, None] = {}
     picture: list[str] = []
 
@@ -106,6 +106,19 @@ def _without_fences(body: str) -> str:
         else:
             kept.append(line)
     return "\n".join(kept)
+
+
+def _without_comments(text: str) -> str:
+    for opening, closing in (("%%", "%%"), ("<!--", "-->")):
+        kept, at = [], 0
+        while (start := text.find(opening, at)) >= 0:
+            end = text.find(closing, start + len(opening))
+            if end < 0:
+                break
+            kept.append(text[at:start])
+            at = end + len(closing)
+        text = "".join([*kept, text[at:]])
+    return text
 
 
 def _read(path: str, found: re.Match[str]) -> tuple[Link | None, str, str]:

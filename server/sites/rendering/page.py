@@ -35,6 +35,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     custom_css: str = ""
     """The address of the site's own style sheet, if it has one."""
     has_search: bool = True
+    has_feed: bool = True
     is_private: bool = False
     """Whether a password is asked for: then crawlers are told to keep out."""
 
@@ -103,10 +104,10 @@ def search_page(site: Site, query: str, hits: list[Hit]) -> str:
     )
 
 
-def missing_page(site: Site | None, assets: str = "/_plait") -> str:
-    """The page of what is not there."""
+def missing_page(site: Site | None, assets: str = "/_plait", problem: str = "") -> str:
+    """The page of what is not there, or of what keeps a whole site from being shown."""
     if site is None:
-        return _template("nowhere.html").render(assets=assets)
+        return _template("nowhere.html").render(assets=assets, problem=problem)
     return _template("missing.html").render(_around(site), title="Page not found")
 
 

@@ -26,12 +26,12 @@ class Tree:
     def __init__(self, vault: Vault, place: Place, config: SiteConfig) -> None:
         self._vault = vault
         self._place = place
-        self._config = config
+        self.config = config
         self._is_whole = sum(map(len, vault.folders.values())) <= WHOLE_MAX
 
     def html(self, current: str | None) -> str:
         """The tree, with the folders open that lead to the note at `current`."""
-        roots = [path.strip("/") for path in self._config.sidebar_paths]
+        roots = [path.strip("/") for path in self.config.sidebar_paths]
         return self.level("", current, tuple(roots))
 
     def level(self, folder: str, current: str | None, roots: tuple[str, ...] = ()) -> str:
@@ -61,13 +61,13 @@ class Tree:
         found = []
         for entry in self._vault.folders.get(folder, ()):
             path = f"{folder}/{entry}".strip("/") if entry.endswith("/") else entry
-            if not self._config.is_listed(path) or not _leads(path, roots):
+            if not self.config.is_listed(path) or not _leads(path, roots):
                 continue
             if entry.endswith("/"):
                 found.append((entry[:-1].replace("-", " "), entry))
             elif path != self._home():
                 found.append((self._vault.files[path].title, path))
-        by_title = self._config.order_by == "title"
+        by_title = self.config.order_by == "title"
         return sorted(
             found,
             key=lambda each: (
