@@ -6,11 +6,13 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+import msgspec
 from aiohttp import web
 
 from server import representation
+from server.describe import Binary, Reply
 from server.files import FILES
 from server.ranges import Answer, Thing, Verdict, judge
 from server.sending import Kernel, Pieces, can_sendfile
@@ -21,6 +23,35 @@ log = logging.getLogger("plait.files")
 
 CACHING = "private, no-cache"
 """A browser keeps it and asks each time whether it may still show it: rights change."""
+
+
+class Conditions(msgspec.Struct, kw_only=True):
+    """Headers that count where a file is given."""
+
+    range: str | None = msgspec.field(name="Range", default=None)
+    """One range of bytes; several are answered with the whole."""
+    if_range: str | None = msgspec.field(name="If-Range", default=None)
+    if_none_match: str | None = msgspec.field(name="If-None-Match", default=None)
+    if_modified_since: str | None = msgspec.field(name="If-Modified-Since", default=None)
+
+
+GIVEN: Final[Mapping[int, Reply | None]] = {
+    200: Reply(
+        Binary(about="The bytes of the file."),
+        headers={
+            "ETag": "Strong: the SHA-256 of the file.",
+            "Content-Disposition": "inline for what is safe to show, else attachment.",
+            "Content-Security-Policy": "A sandbox, lest a file runs as a page of this server.",
+        },
+    ),
+    206: Reply(
+        Binary(about="The range that was asked for."), headers={"Content-Range": "Which it is."}
+    ),
+    304: Reply(None, about="It is what the caller has."),
+    412: None,
+    416: None,
+}
+"""What a route that serves a blob answers, for its declaration."""
 
 
 class Shown(NamedTuple):

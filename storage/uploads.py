@@ -100,7 +100,8 @@ WHERE id = $1 AND completed_at IS NULL RETURNING true
 _TAKE_CHUNKS = "DELETE FROM upload_chunks WHERE upload = $1 RETURNING place"
 _OLD = "SELECT id, payer, size FROM uploads WHERE touched_at < $1 ORDER BY touched_at LIMIT $2"
 _LOCK_OLD = """
-SELECT completed_at IS NULL AS is_open FROM uploads WHERE id = $1 AND touched_at < $2 FOR UPDATE
+SELECT completed_at IS NULL AS is_open FROM uploads
+WHERE id = $1 AND ($2::timestamptz IS NULL OR touched_at < $2) FOR UPDATE
 """
 _KNOWN_PLACES = "SELECT place FROM upload_chunks WHERE upload = ANY($1)"
 
@@ -221,18 +222,27 @@ class Uploads:
         with reaching():
             old = await self._pool.fetch(_OLD, before, limit)
         for row in old:
-            with reaching():
-                async with transaction(self._pool) as connection:
-                    await books.lock(connection, row["payer"])
-                    is_open = await connection.fetchval(_LOCK_OLD, row["id"], before)
-                    if is_open is None:
-                        continue
-                    if is_open:
-                        await books.unreserve(connection, row["payer"], row["size"])
-                    taken = await connection.fetch(_TAKE_CHUNKS, row["id"])
-                    await connection.execute(_REMOVE, row["id"])
-            await self._delete([chunk["place"] for chunk in taken])
+            await self._forget(row["id"], row["payer"], row["size"], before)
         return len(old)
+
+    async def cancel(self, upload: Upload) -> bool:
+        """Forget an upload that is under way; False where it is not any more."""
+        return await self._forget(upload.id, upload.payer, upload.size, None)
+
+    async def _forget(self, upload: str, payer: str, size: int, before: datetime | None) -> bool:
+        """Forget an upload, if nobody touched it since; without a moment: if it is under way."""
+        with reaching():
+            async with transaction(self._pool) as connection:
+                await books.lock(connection, payer)
+                is_open = await connection.fetchval(_LOCK_OLD, upload, before)
+                if is_open is None or (before is None and not is_open):
+                    return False
+                if is_open:
+                    await books.unreserve(connection, payer, size)
+                taken = await connection.fetch(_TAKE_CHUNKS, upload)
+                await connection.execute(_REMOVE, upload)
+        await self._delete([chunk["place"] for chunk in taken])
+        return True
 
     async def sweep(self, before: datetime) -> int:
         """Remove bytes of chunks that no upload knows and that came before a moment; how many."""

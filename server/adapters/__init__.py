@@ -1,7 +1,7 @@
 """One folder for each REST API, and the list of them."""
 
 from server.adapter import Adapter
-from server.adapters import ascently, difflog, heaps
+from server.adapters import ascently, difflog, heaps, pinakes
 
-ADAPTERS: list[Adapter] = [heaps.ADAPTER, difflog.ADAPTER, ascently.ADAPTER]
+ADAPTERS: list[Adapter] = [heaps.ADAPTER, difflog.ADAPTER, ascently.ADAPTER, pinakes.ADAPTER]
 """Every adapter of this server, in the order in which its routes are mounted."""

@@ -76,6 +76,7 @@ def _describe(mounts: list[Mounted], name: str, url: str) -> Described:
 
 @ROUTES.get(
     "/api/openapi.json",
+    "/docs/api/openapi.json",
     access=ANYONE,
     replies={
         200: Reply(Json(dict[str, Any], about="The OpenAPI document."), headers={"ETag": "…"}),

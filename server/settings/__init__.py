@@ -13,7 +13,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from crdt.bounds import Bounds
-from server.settings.apis import Apis, Ascently, Difflog
+from server.settings.apis import Apis, Ascently, Difflog, Pinakes
 from server.settings.files import Files
 from server.settings.media import Media, Scanning
 from server.settings.nodes import Nodes
@@ -58,6 +58,7 @@ class Settings(
     Ascently,
     Sites,
     Showing,
+    Pinakes,
     Bounds,
 ):
     """All settings of one server."""

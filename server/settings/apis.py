@@ -81,3 +81,43 @@ class Ascently:
 
     ascently_images_max: int = 100_000
     """Images of one account."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pinakes:
+    """Libraries of files on many devices (Pinakes)."""
+
+    pinakes_devices_max: int = 1000
+    """Devices of one account."""
+
+    pinakes_files_max: int = 1_000_000
+    """Paths of one library, those included of which not all devices have heard that they went."""
+
+    pinakes_conflicts_max: int = 10_000
+    """Unresolved conflicts of one library."""
+
+    pinakes_report_max: int = 10_000
+    """Changes in one report."""
+
+    pinakes_report_bytes_max: int = 16 * MIB
+    """Bytes of one report."""
+
+    pinakes_upload_expiry_s: float = 86_400.0
+    """Seconds after its last chunk after which an upload is not gone on with."""
+
+    pinakes_pending_s: float = 30 * 86_400.0
+    """Seconds for which a reported change is remembered whose bytes never come."""
+
+    pinakes_device_patience_s: float = 90 * 86_400.0
+    """Seconds for which deletions are remembered for a device that does not come any more."""
+
+    pinakes_versions_s: float = 30 * 86_400.0
+    """Seconds for which the bytes of replaced versions are kept, to merge texts with."""
+
+    pinakes_text_suffixes: tuple[str, ...] = (
+        "txt", "text", "md", "markdown", "mdown", "mkd", "rst", "org", "adoc", "asciidoc", "tex",
+    )  # fmt: skip
+    """Ends of names of files whose versions are merged, with commas between."""
+
+    pinakes_text_bytes_max: int = MIB
+    """Bytes of such a file; of a longer one two versions are a conflict."""

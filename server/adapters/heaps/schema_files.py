@@ -115,13 +115,3 @@ class Exported(msgspec.Struct, kw_only=True):
 
     fragment: str = ""
     """1: of HTML the body alone, to be shown in a page; pictures keep their addresses."""
-
-
-class Conditions(msgspec.Struct, kw_only=True):
-    """Headers that count where a file is given."""
-
-    range: str | None = msgspec.field(name="Range", default=None)
-    """One range of bytes; several are answered with the whole."""
-    if_range: str | None = msgspec.field(name="If-Range", default=None)
-    if_none_match: str | None = msgspec.field(name="If-None-Match", default=None)
-    if_modified_since: str | None = msgspec.field(name="If-Modified-Since", default=None)

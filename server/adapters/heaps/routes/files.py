@@ -12,32 +12,13 @@ from server.adapter import DOCUMENT, FILE, Routes, principal_of
 from server.adapters.heaps import schema_files as schema
 from server.adapters.heaps.filing import file_asked_for, readable_block
 from server.adapters.heaps.policy import API
-from server.describe import Binary, Reply
 from server.files import FILES
 from server.http import read_query, reply
 from server.identity import IDENTITY
-from server.serving import Shown, serve
+from server.serving import GIVEN, Conditions, Shown, serve
 from storage.blobs import Blob
 
 ROUTES = Routes(section="Files and uploads")
-
-_WHOLE = Reply(
-    Binary(about="The bytes of the file."),
-    headers={
-        "ETag": "Strong: the SHA-256 of the file.",
-        "Content-Disposition": "inline for what is safe to show, else attachment.",
-        "Content-Security-Policy": "A sandbox, lest a file runs as a page of this server.",
-    },
-)
-_GIVEN = {
-    200: _WHOLE,
-    206: Reply(
-        Binary(about="The range that was asked for."), headers={"Content-Range": "Which it is."}
-    ),
-    304: Reply(None, about="It is what the caller has."),
-    412: None,
-    416: None,
-}
 
 
 @ROUTES.get(
@@ -45,8 +26,8 @@ _GIVEN = {
     "/api/stream/{key}/{slug}",
     access=FILE.reading(API),
     query=schema.Shown,
-    headers=schema.Conditions,
-    replies=_GIVEN,
+    headers=Conditions,
+    replies=GIVEN,
 )
 async def raw(request: web.Request) -> web.StreamResponse:
     """A file of a block, or one range of it.
