@@ -79,11 +79,15 @@ async def test_nothing_of_a_failed_write_stays(pool: Pool) -> None:
     async with store.writing(made, 1000) as writing:
         await writing.put([file("b")])
     head = await store.head(made)
-    with pytest.raises(asyncpg.NotNullViolationError):
+
+    async def fail() -> None:
         async with store.writing(made, 1000) as writing:
             await writing.put([file("a")])
             await writing.put_pending([pending])
             await writing.put([msgspec.structs.replace(file("c"), size=None)])  # type: ignore[arg-type]
+
+    with pytest.raises(asyncpg.NotNullViolationError):
+        await fail()
     async with store.writing(made, 1000) as writing:
         found = await writing.files(["a"]), await writing.pending("b", A, NO_DEVICE)
         count = await writing.count_files()

@@ -11,6 +11,7 @@ Callers show an access token, or a personal one scoped `pinakes`; `X-Device-Toke
 asks. Errors are worded `{"error": "<word>", "message": "<sentence>"}`.
 """
 
+import secrets
 from typing import Any
 
 from aiohttp import web
@@ -26,6 +27,7 @@ from server.adapters.pinakes.uploading import Uploading
 from server.documents import DOCUMENTS
 from server.errors import Fault
 from server.files import FILES
+from storage.duties import Duties
 from storage.pool import Pool
 
 
@@ -40,7 +42,7 @@ def install(app: web.Application, pool: Pool) -> None:
     texts = Texts(documents.settings, files, documents.workers)
     shelves = app[SHELVES] = Shelves(documents.settings, texts, pool)
     uploading = app[UPLOADING] = Uploading(shelves, files, pool)
-    clearing = Clearing(shelves, uploading)
+    clearing = Clearing(shelves, uploading, Duties(pool, secrets.token_hex(8)))
 
     async def start(_: web.Application) -> None:
         clearing.start()

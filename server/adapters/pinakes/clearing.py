@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from server.adapters.pinakes.libraries import Shelves
 from server.adapters.pinakes.uploading import Uploading
 from server.errors import Busy
+from storage.duties import Duties
 from storage.errors import StorageError
 
 log = logging.getLogger("plait.pinakes")
@@ -21,9 +22,10 @@ CLEAR_S = 60.0
 class Clearing:
     """Looks from time to time."""
 
-    def __init__(self, shelves: Shelves, uploading: Uploading) -> None:
+    def __init__(self, shelves: Shelves, uploading: Uploading, duties: Duties) -> None:
         self._shelves = shelves
         self._uploading = uploading
+        self._duties = duties
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -36,6 +38,8 @@ class Clearing:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        with contextlib.suppress(StorageError):
+            await self._duties.leave()
         await self._uploading.stop()
 
     async def clear(self, now: datetime) -> int:
@@ -50,7 +54,8 @@ class Clearing:
         while True:
             await asyncio.sleep(CLEAR_S)
             try:
-                await self.clear(datetime.now(UTC))
+                if await self._duties.take("clear libraries", 2 * CLEAR_S):
+                    await self.clear(datetime.now(UTC))
             except (StorageError, Busy) as error:
                 log.warning("what libraries do not need is removed later: %s", error)
             except Exception:

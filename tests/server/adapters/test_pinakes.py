@@ -13,6 +13,7 @@ from server.adapters.pinakes.clearing import Clearing
 from server.adapters.pinakes.deciding import Draft, Reported, Verdict
 from server.adapters.pinakes.walks import Walks
 from server.errors import ApiError, BadBody
+from storage.duties import Duties
 from storage.pinakes.writing import NO_DEVICE, File
 from tests.inside import Inside
 from tests.server.adapters.pinakes.conftest import ada, desk, inside, lap
@@ -179,7 +180,7 @@ async def test_replaced_versions_are_let_go_after_their_time(
     await desk.put("a.bin", two, one)
     await desk.report(changed("c.bin", b"\xff never"))
     shelves = inside.app[SHELVES]
-    clearing = Clearing(shelves, inside.app[UPLOADING])
+    clearing = Clearing(shelves, inside.app[UPLOADING], Duties(inside.pool, "a test"))
     early = await clearing.clear(datetime.now(UTC))
     await clearing.clear(datetime.now(UTC) + timedelta(days=31))
     again = await lap.report(changed("d.bin", one), changed("e.bin", three))
