@@ -34,7 +34,7 @@ class Unauthorized(AuthError):
     `reason`: "token_missing", "token_invalid", "token_expired", "token_revoked", "token_type" (a
     refresh token where an access token belongs, or the reverse), "challenge_invalid",
     "challenge_expired", "challenge_used", "signature_invalid", "link_invalid", "link_expired",
-    "cookie_repeated".
+    "cookie_repeated", "key_unknown".
     """
 
     def __init__(self, reason: str) -> None:

@@ -36,6 +36,8 @@ class Attempt:
     server_challenge: str | None = None
     email: str = ""
     setup_code: str | None = None
+    register: bool = True
+    """Whether a key that nobody has makes an account."""
     is_local: bool = False
     """Whether the request came straight from this machine (see `Hosts.is_local`)."""
 
@@ -142,6 +144,8 @@ class Logins:
         to_sign = None if asked is None else read_server_challenge(asked)
         key, login = await self._check(attempt.public_key, attempt.message, attempt.signature)
         if login.account is None or login.device is None:
+            if not attempt.register:
+                raise Unauthorized("key_unknown")
             account, device = await self._register(key, attempt)
         else:
             account, device = login.account, login.device

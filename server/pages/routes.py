@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from auth.personal import ALONE, PREFIXES
 from server.adapter import ANYONE, Routes
 from server.describe import Text
 from server.pages.frame import page
@@ -42,7 +43,10 @@ async def key(request: web.Request) -> web.Response:
 async def access(request: web.Request) -> web.Response:
     """Tokens for programs, and the browsers that are signed in."""
     lead = "What else may act for you: tokens for programs, and browsers that are signed in."
-    return page(request, "plain.html", "access", heading="Tokens and sessions", lead=lead)
+    heading, apis, alone = "Tokens and sessions", sorted(PREFIXES), sorted(ALONE)
+    return page(
+        request, "access.html", "access", heading=heading, lead=lead, apis=apis, alone=alone
+    )
 
 
 @ROUTES.get("/sites", access=ANYONE, reply=_HTML)

@@ -51,6 +51,7 @@ async def open_session(request: web.Request) -> web.Response:
         server_challenge=body.server_challenge,
         email=body.email or "",
         setup_code=body.setup_code,
+        register=body.register,
         is_local=request.app[HOSTS].is_local(request),
     )
     made = await identity.logins.open_session(attempt, _client(request))

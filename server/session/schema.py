@@ -15,6 +15,8 @@ class Open(msgspec.Struct, kw_only=True):
     """Text for the server to sign in turn: base64, 16 to 512 bytes."""
     email: str | None = None
     setup_code: str | None = None
+    register: bool = True
+    """False: only for a key that is known; a new one makes no account and gets 401."""
 
 
 class Opened(msgspec.Struct, kw_only=True):

@@ -82,7 +82,14 @@ export async function signIn(seed: Uint8Array, more: Record<string, unknown> = {
 }
 
 export async function signInWith(key: OwnKey, more: Record<string, unknown> = {}): Promise<void> {
-  const opened = await open(key, more)
+  let opened: Access
+  try {
+    opened = await open(key, more)
+  } catch (error) {
+    // Who waits for approval has an account by now, and this key is the way into it.
+    if (error instanceof ApiError && error.code === 'approval_required') await keep(key)
+    throw error
+  }
   await keep(key)
   access = Promise.resolve(opened)
   localStorage.setItem('plait-signed-in', '1')

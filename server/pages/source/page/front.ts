@@ -1,6 +1,6 @@
 // The front page: a key in one click, or an existing one.
 
-import { get } from '../api'
+import { ApiError, get } from '../api'
 import { at, attempt, button, copyButton, dialog, download, h } from '../dom'
 import { ulid } from '../ids'
 import { newSeed, ownKey, wordsOf } from '../keys'
@@ -24,8 +24,12 @@ async function startWriting(): Promise<void> {
   try {
     if (!(await ownKey())) {
       const seed = newSeed()
-      await signIn(seed)
+      const waits = await signIn(seed).catch((error: unknown) => {
+        if (error instanceof ApiError && error.code === 'approval_required') return error
+        throw error
+      })
       await showRecoveryKey(seed)
+      if (waits) throw waits
     }
     const me = await get('/api/me')
     location.assign(`/w/${me.default_workspace_id}/${ulid()}?new=markdown`)

@@ -1,4 +1,4 @@
-var e=`abandon
+import"./chunk-UJVVLSSD.js";var e=`abandon
 ability
 able
 about

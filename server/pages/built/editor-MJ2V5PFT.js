@@ -1,1 +1,0 @@
-import{b as a,c as b,d as c}from"./chunk-CYO2N7YC.js";import"./chunk-WR4W74JI.js";import"./chunk-CY4KPNFY.js";import"./chunk-VHY7VXZO.js";import"./chunk-YMOJTAFM.js";import"./chunk-NEBXVE3X.js";import"./chunk-L4QRUTSX.js";export{b as BLOCKS,a as MARKDOWN,c as start};

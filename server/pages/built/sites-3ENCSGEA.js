@@ -1,0 +1,1 @@
+import"./chunk-UJVVLSSD.js";function t(){}export{t as start};
