@@ -107,6 +107,11 @@ DELETE FROM jobs WHERE id IN (
 """
 
 
+_ALL_OPEN = _sql("""
+SELECT RECORD FROM jobs WHERE state IN ('queued', 'running') ORDER BY created_at, id LIMIT $1
+""")
+
+
 class Jobs:
     """All jobs. Every method may raise Unavailable."""
 
@@ -153,6 +158,12 @@ class Jobs:
         """Jobs of these kinds that an account began, or that are in one of the scopes."""
         with reaching():
             rows = await self._pool.fetch(_OPEN, list(kinds), account, list(scopes), limit)
+        return [_job(row) for row in rows]
+
+    async def all_under_way(self, limit: int) -> list[Job]:
+        """Jobs that wait or are worked on, whoever began them, the oldest first."""
+        with reaching():
+            rows = await self._pool.fetch(_ALL_OPEN, limit)
         return [_job(row) for row in rows]
 
     async def count(self, account: str) -> int:

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from crdt.document import Document, decode_state_vector
 from crdt.errors import CrdtError, DocumentBroken
+from crdt.projection import project
 from server.inspecting import schema
 from server.large import rows_of
 from server.workers import WorkerDied
@@ -89,7 +90,7 @@ class Inspector:
         assert head is not None
         live = self.documents.peek(record.id)
         content, problem = await self._content(record, live)
-        vector, pending, encoded = content or (None, [], None)
+        vector, pending, encoded, visible = content or (None, [], None, None)
         return schema.Inspected(
             id=str(record.id),
             name=record.name,
@@ -100,7 +101,9 @@ class Inspector:
             deleted_at=_iso(record.deleted_at),
             purged_at=_iso(record.purged_at),
             sizes=schema.DocumentSizes(
-                encoded=encoded, **{n: getattr(sizes, n) for n in sizes.__struct_fields__}
+                encoded=encoded,
+                visible=visible,
+                **{n: getattr(sizes, n) for n in sizes.__struct_fields__},
             ),
             log=_log(record, head),
             log_tail=[msgspec.convert(_told(row), schema.Row) for row in rows],
@@ -116,7 +119,7 @@ class Inspector:
 
     async def _content(
         self, record: DocumentRecord, live: LiveRoom | None
-    ) -> tuple[tuple[bytes, list[int], int] | None, str | None]:
+    ) -> tuple[tuple[bytes, list[int], int, int] | None, str | None]:
         """State vector, sizes of what waits and of the whole; or why the document cannot be read.
 
         What is not open is read in a helper process: it may be the very document that costs too
@@ -124,9 +127,10 @@ class Inspector:
         """
         try:
             if live is not None and live.is_live:
-                document = live.room.document
-                waiting = [len(update) for update in document.pending()]
-                return (document.state_vector(), waiting, len(document.encode())), None
+                document, run = live.room.document, self.documents.workers.in_background
+                waiting, encoded = [len(update) for update in document.pending()], document.encode()
+                visible = await run(_visible_in, encoded)
+                return (document.state_vector(), waiting, len(encoded), visible), None
             loaded = await self.documents.store.load(record.id)
             run = self.documents.workers.in_background
             return await run(_content_of, rows_of(loaded)), None
@@ -159,11 +163,21 @@ def closed_for(closure: Closure | None) -> schema.ClosedFor | None:
     )
 
 
-def _content_of(rows: list[bytes]) -> tuple[bytes, list[int], int]:
+def _content_of(rows: list[bytes]) -> tuple[bytes, list[int], int, int]:
     """In a helper process: what is told of a document that is not open."""
     document = Document.rebuild(rows)
     waiting = [len(update) for update in document.pending()]
-    return document.state_vector(), waiting, len(document.encode())
+    return document.state_vector(), waiting, len(document.encode()), _visible(document)
+
+
+def _visible_in(encoded: bytes) -> int:
+    """In a helper process: the same of one that is open, without holding up who is in it."""
+    return _visible(Document.rebuild([encoded]))
+
+
+def _visible(document: Document) -> int:
+    seen = project(document)
+    return len(seen.title.encode()) + len(seen.text.encode())
 
 
 def _weight(live: LiveRoom, sort: str) -> float:

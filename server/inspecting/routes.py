@@ -19,6 +19,8 @@ from server.errors import ApiError, NotFound
 from server.http import read_body, read_query, reply
 from server.inspecting import schema
 from server.inspecting.inspector import INSPECTOR, NODE, Inspector, closed_for
+from server.inspecting.overview import ROUTES as OVERVIEW
+from server.inspecting.overview import WATCHING, Watching
 from storage.documents import DocumentRecord
 from storage.pool import Pool
 
@@ -29,9 +31,8 @@ ROUTES = Routes(section="Inspector")
 
 def _install(app: web.Application, pool: Pool) -> None:
     app[INSPECTOR] = Inspector(app[DOCUMENTS], pool)
+    app[WATCHING] = Watching(pool)
 
-
-INSPECTING = Adapter(name="inspector", routes=ROUTES, about=__doc__ or "", install=_install)
 
 _GONE = {404: "", 409: "The document is deleted."}
 
@@ -157,3 +158,8 @@ async def _named(request: web.Request) -> DocumentRecord:
     if found is None:
         raise NotFound
     return found
+
+
+INSPECTING = Adapter(
+    name="inspector", routes=[*OVERVIEW, *ROUTES], about=__doc__ or "", install=_install
+)

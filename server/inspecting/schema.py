@@ -117,6 +117,8 @@ class DocumentSizes(msgspec.Struct, kw_only=True):
 
     encoded: int | None
     """As one update, as a client gets it; null where it cannot be read."""
+    visible: int | None
+    """Its title and text, as people read it; the rest of `encoded` is history and structure."""
     snapshot: int
     tail: int
     """Rows above the snapshot: what a load reads beside it."""

@@ -363,3 +363,22 @@ async def test_what_is_not_there_is_404_and_a_bad_question_400(admin: Guest) -> 
     await call(admin, "GET", f"{DOCUMENTS}/{name}?tail=-1", 400)
     await ask(admin, f"{DOCUMENTS}/{name}/close", 400, seconds=0)
     await ask(admin, f"{DOCUMENTS}/{name}/close", 400, reason="x" * 501)
+
+
+@MODULE
+async def test_the_overview_tells_what_the_server_does(strict: Inside, admin: Guest) -> None:
+    """Counters with their time, commits by their time, what is stored; no reader is slow."""
+    before = await call(admin, "GET", "/api/admin/overview")
+    y = await (await admin.y("watched")).sync()
+    await y.stored(await y.write("words"))
+    after = await call(admin, "GET", "/api/admin/overview")
+
+    assert after["at"] > before["at"]
+    assert after["counters"]["updates_in"] > before["counters"]["updates_in"]
+    assert sum(after["commits"]["counts"]) > sum(before["commits"]["counts"])
+    assert len(after["commits"]["counts"]) == len(after["commits"]["bounds_s"]) + 1
+    assert after["slow"] == []
+    assert after["storage"]["accounts"] >= 1
+    document = (await strict.record(admin, "watched")).id
+    shown = (await call(admin, "GET", f"{DOCUMENTS}/{document}"))["document"]
+    assert 0 < shown["sizes"]["visible"] < shown["sizes"]["encoded"]

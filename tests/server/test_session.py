@@ -147,3 +147,19 @@ async def test_a_foreign_page_logs_nobody_in(client: Client) -> None:
 def test_its_name_says_whether_it_came_over_tls(url: str, name: str) -> None:
     """Browsers take the prefixed name from TLS only."""
     assert name_of(url) == name
+
+
+async def test_a_key_that_nobody_has_makes_no_account_where_that_is_not_wanted(
+    client: Client,
+) -> None:
+    """A device that waits to be let in asks so, again and again; what is known gets in."""
+    stranger, person = Person(), await Person().log_in(client)
+    waits = await client.post(
+        "/api/session", json={**await proof(stranger, client), "register": False}
+    )
+    known = await client.post(
+        "/api/session", json={**await proof(person, client), "register": False}
+    )
+
+    assert (waits.status, (await waits.json())["error"]) == (401, "key_unknown")
+    assert known.status == 200

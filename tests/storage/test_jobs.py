@@ -110,3 +110,14 @@ async def test_listing_what_is_under_way(pool: Pool) -> None:
 
 def _ids(jobs: list[Job]) -> list[str]:
     return [job.id for job in jobs]
+
+
+async def test_whoever_runs_the_server_sees_every_job_under_way(pool: Pool) -> None:
+    """Of all accounts, the oldest first, and none that is over."""
+    jobs = Jobs(pool)
+    for name in ("1", "2", "3"):
+        await jobs.add(new(name, f"/{name}"))
+    await jobs.abort("2")
+
+    assert [job.id for job in await jobs.all_under_way(10)] == ["1", "3"]
+    assert [job.id for job in await jobs.all_under_way(1)] == ["1"]

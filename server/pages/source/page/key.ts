@@ -139,7 +139,7 @@ interface Payload {
 function read(text: string): Payload {
   try {
     const given = text.includes('#') ? (new URLSearchParams(text.slice(text.indexOf('#') + 1)).get('approve') ?? '') : text
-    const [public_key, signature, message, name] = given.split('~').map(decodeURIComponent)
+    const [public_key, signature, message, name] = given.split('~')
     if (!public_key || !signature || !message) throw new Error()
     return { public_key, signature, message, name: name ?? '' }
   } catch {
@@ -192,7 +192,7 @@ async function newDevice(place: HTMLElement): Promise<void> {
     const proof = await signed(key)
     drawnAt = Date.now()
     const name = /iPhone|iPad|Android|Mac OS|Windows|Linux/.exec(navigator.userAgent)?.[0] ?? 'Device'
-    const parts = [proof.public_key, proof.signature, proof.message, name].map(encodeURIComponent).join('~')
+    const parts = [proof.public_key, proof.signature, proof.message, name].join('~')
     const url = `${location.origin}/key#approve=${encodeURIComponent(parts)}`
     const code = qrcode(0, 'L')
     code.addData(url)

@@ -1,1 +1,0 @@
-import{b as a,c as b,d as c}from"./chunk-JNPQDMLR.js";import"./chunk-PMHNZZKU.js";import"./chunk-QOYGVFA6.js";import"./chunk-VHY7VXZO.js";import"./chunk-3RM22P4P.js";import"./chunk-BOPGAJ6D.js";import"./chunk-L4QRUTSX.js";import"./chunk-UJVVLSSD.js";export{b as BLOCKS,a as MARKDOWN,c as start};
