@@ -21,6 +21,7 @@ from crdt import wire
 from scripts._load.login import login
 from tests.clients import HocuspocusClient, HocuspocusSocket, Replica, Visitor, YClient, text_of
 from tests.live import LiveServer
+from tests.patience import PATIENCE_S
 
 DIALECTS = (*("hocuspocus", "y") * 4, "sweet", "rest")
 GONE = (aiohttp.ClientError, ConnectionError)
@@ -324,7 +325,7 @@ class Crowd:
             assert not lost, f"{document}: confirmed and lost: {lost}"
             assert not doubled, f"{document}: doubled: {doubled}"
 
-    async def check_converged(self, within_s: float = 20) -> None:
+    async def check_converged(self, within_s: float = PATIENCE_S) -> None:
         """Everybody and the store have one text, with every word that was ever typed, once."""
         end = asyncio.get_running_loop().time() + within_s
         while complaint := await self._difference():

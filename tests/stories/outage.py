@@ -15,6 +15,7 @@ import asyncpg
 import psutil
 
 from tests.live import LiveServer
+from tests.patience import until
 
 
 def postmaster(server: LiveServer) -> psutil.Process | None:
@@ -112,10 +113,8 @@ class Health:
                     self.status, self.since = answer.status, time.monotonic()
                 await asyncio.sleep(0.05)
 
-    async def until(self, status: int, within_s: float) -> float:
+    async def until(self, status: int) -> float:
         """Wait for a status; the seconds that it took."""
         started = time.monotonic()
-        while self.status != status:
-            assert time.monotonic() - started < within_s, f"health is {self.status}"
-            await asyncio.sleep(0.02)
+        await until(lambda: self.status == status)
         return time.monotonic() - started

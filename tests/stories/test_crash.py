@@ -23,10 +23,10 @@ pytestmark = pytest.mark.xdist_group("processes")
 
 @pytest.mark.parametrize("seed", range(-(-ROUNDS // ROUNDS_OF_ONE_CROWD)))
 async def test_kill_9_loses_nothing_confirmed_and_doubles_nothing(
-    tmp_path: Path, seed: int
+    disk_path: Path, seed: int
 ) -> None:
     """What was confirmed is there before anybody reconnects; then everybody converges."""
-    server = LiveServer(tmp_path, shutdown_grace_s=0.2, login_attempts_per_minute=100_000)
+    server = LiveServer(disk_path, shutdown_grace_s=0.2, login_attempts_per_minute=100_000)
     chance = random.Random(seed)
     crowd = Crowd(server, writers=WRITERS, documents=DOCUMENTS, seed=seed)
     started = time.monotonic()

@@ -17,6 +17,7 @@ import pytest
 
 from tests.clients import Visitor
 from tests.live import LiveServer
+from tests.patience import PATIENCE_S
 from tests.server.adapters.heaps.device import Device
 from tests.server.adapters.heaps.sender import CHUNK, Sender
 from tests.server.person import Person
@@ -113,7 +114,7 @@ async def test_killed_in_each_phase_an_upload_is_whole_or_can_go_on(
             with pytest.raises(BROKEN):
                 await WAYS[way](sender)
             assert server.process is not None
-            assert server.process.wait(10) == -signal.SIGKILL, point
+            assert server.process.wait(PATIENCE_S) == -signal.SIGKILL, point
             kill.unlink()
             stored(server.folder)
         server.start()
