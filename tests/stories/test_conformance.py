@@ -104,7 +104,8 @@ async def ask(served: Served, phases: str, *more: str) -> str:
         *("--checks", ",".join(CHECKS)),
         *("--phases", phases, *(("--max-time", "600") if FULL else ())),
         *("--max-examples", str(EXAMPLES), "--no-color", "--warnings", "off"),
-        *("--generation-database", "none", "--continue-on-failure", "--request-timeout", "20"),
+        *("--generation-database", "none", "--continue-on-failure", "--request-timeout", "60"),
+        *(() if FULL else ("--seed", "1")),
         *more,
     ]
     process = await asyncio.create_subprocess_exec(
