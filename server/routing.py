@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One endpoint, and what the OpenAPI document says of it (adapters/README.md, "Add a route")."""
+    """One endpoint, and what the OpenAPI document says of it (see adapters/README.md)."""
 
     method: str
     path: str
