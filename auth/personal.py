@@ -25,10 +25,13 @@ PREFIXES = {
 }
 """Every API that takes such tokens, and how those begin that open it alone."""
 
+CLI_PREFIX = "fs_cli_"
+"""Of tokens that a command line got by showing a code: they open what `flowershow` opens."""
+
 ALONE = frozenset({"ascently", "flowershow"})
 """APIs whose tokens open nothing else."""
 
-_ALL = frozenset(PREFIXES.values())
+_ALL = frozenset({*PREFIXES.values(), CLI_PREFIX})
 _LEVELS = {"read": False, "write": True}
 
 

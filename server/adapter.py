@@ -173,6 +173,8 @@ class Adapter:
     """OpenAPI security schemes of its own by name, such as a cookie or a password header."""
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     """By kind of document: what it may hold; what a peer sends that breaks it is refused."""
+    part_of: str = ""
+    """The adapter with which it is switched off, where that is another one."""
     is_closed: bool = False
     """Whether a wrong method on one of its paths, too, is only told to whom the path lets in."""
     install: Callable[[web.Application, Pool], None] | None = None

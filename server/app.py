@@ -228,7 +228,8 @@ class Server:
         app[operation.METRICS_TOKEN] = self.settings.metrics_token
         app[pages.NAME] = self.settings.name
         self._sync(app, pool, realtime, identity)
-        used = [each for each in ADAPTERS if each.name not in self.settings.adapters_off]
+        off = self.settings.adapters_off
+        used = [each for each in ADAPTERS if {each.name, each.part_of}.isdisjoint(off)]
         for adapter in [
             *used,
             SESSIONS,

@@ -87,7 +87,7 @@ class Catalogue:
         errors = await self._edit_all(records, change, principal)
         for record, error in zip(records, errors, strict=True):
             if error is None:
-                await self._close(record.id)
+                await self.close(record.id)
         return errors
 
     async def _edit_all(
@@ -109,7 +109,7 @@ class Catalogue:
             await self._feed.settle(scope)
         return [outcome if isinstance(outcome, Exception) else None for outcome in outcomes]
 
-    async def _close(self, document: UUID) -> None:
+    async def close(self, document: UUID) -> None:
         """End every way into a document and remove what is in it."""
         store = self._documents.store
         await store.delete(document)
@@ -158,7 +158,7 @@ class Catalogue:
                 self.restorable_since(), CLEARED_MAX - len(found)
             )
         for document in found:
-            await self._close(document)
+            await self.close(document)
         return len(found)
 
     async def _clear_on(self) -> None:

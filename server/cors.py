@@ -23,6 +23,11 @@ class Cors(Enum):
 
     NONE = "none"
     MIRROR = "mirror"
+    OBSIDIAN = "obsidian"
+    """Pages inside the Obsidian application."""
+
+
+OBSIDIAN_ORIGIN = "app://obsidian.md"
 
 
 def origin_of(request: web.Request) -> str | None:
@@ -35,12 +40,17 @@ def origin_of(request: web.Request) -> str | None:
 
 def allow(request: web.Request, response: web.StreamResponse) -> None:
     """Let the page that asked read the response; caches keep the answers of origins apart."""
-    vary = response.headers.get("Vary")
-    response.headers["Vary"] = f"{vary}, Origin" if vary else "Origin"
+    vary(response)
     origin = origin_of(request)
     if origin is not None:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+
+
+def vary(response: web.StreamResponse) -> None:
+    """Say that pages of other origins may be answered otherwise."""
+    said = response.headers.get("Vary")
+    response.headers["Vary"] = f"{said}, Origin" if said else "Origin"
 
 
 def preflight(request: web.Request, methods: set[str]) -> web.Response:

@@ -54,8 +54,12 @@ async def finish(request: web.Request, response: web.StreamResponse) -> None:
     if found is None:
         if request.path.startswith(_API):
             cors.allow(request, response)
-    elif found.adapter.cors is Cors.MIRROR:
+    elif found.adapter.cors is Cors.MIRROR or (
+        found.adapter.cors is Cors.OBSIDIAN and cors.origin_of(request) == cors.OBSIDIAN_ORIGIN
+    ):
         cors.allow(request, response)
+    elif found.adapter.cors is Cors.OBSIDIAN:
+        cors.vary(response)
 
 
 async def _neighbour(request: web.Request) -> Mounted | None:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from auth.links import Links as Signed
+from auth.personal import CLI_PREFIX
 from auth.registration import setup_code
 from auth.tokens import Tokens
 from server.hosts import HOSTS, Hosts
@@ -160,6 +161,8 @@ class Identity:
         removed = most
         while removed >= most:
             removed = await self.credentials.sweep(self.clock(), pending_s=pending_s, most=most)
+        idle_since = self.clock() - self.settings.cli_token_idle_s
+        await self.personal.end_idle(CLI_PREFIX, idle_since, most)
         for store in (self.personal, self.links, self.members):
             await store.sweep(self.clock(), most)
 

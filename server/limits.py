@@ -15,12 +15,14 @@ ADDRESSES_MAX = 10_000
 
 
 class Limit:
-    """So many requests a minute from one address; the first minute's may come at once."""
+    """So many requests in a window, of a minute mostly; the first window's may come at once."""
 
-    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
-        assert per_minute > 0
-        self._most = float(per_minute)
-        self._per_s = per_minute / 60
+    def __init__(
+        self, per_window: int, clock: Callable[[], float], *, window_s: float = 60
+    ) -> None:
+        assert per_window > 0
+        self._most = float(per_window)
+        self._per_s = per_window / window_s
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 

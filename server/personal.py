@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 
 from auth.errors import BadCredential
-from auth.opaque import SECRET_BYTES, digest
-from auth.personal import NAME_LETTERS_MAX, Scope, mint_personal, prefix_of
+from auth.opaque import SECRET_BYTES, digest, mint
+from auth.personal import NAME_LETTERS_MAX, Scope, prefix_of
 from crdt.ids import make_ulid
 from storage.access_tokens import AccessToken, AccessTokens
 
@@ -23,9 +23,11 @@ async def make_token(
     now: float,
     lifetime_s: float | None,
     most: int,
+    prefix: str | None = None,
 ) -> tuple[AccessToken, str] | None:
     """A new token and its secret text, which is known nowhere else.
 
+    `prefix` in the place of the one that follows from the scopes.
     None where the account is not active or has `most` tokens. Raises BadCredential.
     """
     shown = "".join(c for c in name if c.isprintable()).strip()
@@ -33,12 +35,13 @@ async def make_token(
         raise BadCredential("name", f"must have 1 to {NAME_LETTERS_MAX} letters")
     if lifetime_s is not None and not LIFETIME_S_MIN <= lifetime_s <= LIFETIME_S_MAX:
         raise BadCredential("expires_in", f"must be 1 to {LIFETIME_S_MAX:.0f} seconds")
-    text = mint_personal(scopes, secrets.token_bytes(SECRET_BYTES))
+    prefix = prefix or prefix_of(scopes)
+    text = mint(prefix, secrets.token_bytes(SECRET_BYTES))
     token = AccessToken(
         id=make_ulid(int(now * 1000), secrets.token_bytes(10)),
         account=account,
         name=shown,
-        prefix=prefix_of(scopes),
+        prefix=prefix,
         scopes=[scope.word for scope in scopes],
         created_at=now,
         expires_at=None if lifetime_s is None else now + lifetime_s,

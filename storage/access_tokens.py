@@ -57,6 +57,15 @@ DELETE FROM access_tokens WHERE id IN (
     SELECT id FROM access_tokens WHERE expires_at < to_timestamp($1) LIMIT $2
 )
 """
+_IDLE = """
+WITH gone AS (
+    DELETE FROM access_tokens WHERE id IN (
+        SELECT id FROM access_tokens WHERE prefix = $1
+        AND coalesce(used_at, created_at) < to_timestamp($2) LIMIT $3
+    ) RETURNING account
+)
+UPDATE accounts SET auth_version = auth_version + 1 WHERE id IN (SELECT account FROM gone)
+"""
 KEPT_S = 30 * 86_400.0
 """Seconds for which a token that has ended is still listed."""
 
@@ -125,6 +134,11 @@ class AccessTokens:
         """Remember when tokens were last used."""
         with reaching():
             await self._pool.execute(_USED, list(at), list(at.values()))
+
+    async def end_idle(self, prefix: str, before: float, most: int) -> None:
+        """End tokens of one kind that nobody has used since a moment."""
+        with reaching():
+            await self._pool.execute(_IDLE, prefix, before, most)
 
     async def sweep(self, now: float, most: int) -> int:
         """Remove tokens that ended long ago; how many."""

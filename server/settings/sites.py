@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from crdt.bounds import MIB
+
 _WILDCARD = re.compile(r"https?://\*\.[^/*?#]+/?")
 
 
@@ -16,6 +18,27 @@ class Sites:
     sites_wildcard_url: str = ""
     """Origin with a host for each user, as https://*.sites.example; empty: /@user/site paths."""
 
+    site_file_bytes_max: int = 100 * MIB
+    """Bytes of one file of a site."""
+
+    site_request_bytes_max: int = 500 * MIB
+    """Bytes that the files of one request may declare together."""
+
+    site_request_files_max: int = 1000
+    """Files that one request names, to upload or to delete."""
+
+    site_files_max: int = 20_000
+    """Files of one site."""
+
+    site_markdown_bytes_max: int = 5 * MIB
+    """Bytes of a Markdown file that is processed; a larger one is an error of that file."""
+
+    site_upload_s: int = 3600
+    """Seconds for which an upload URL is good."""
+
+    sites_per_account_max: int = 1000
+    """Sites of one account."""
+
     site_password_s: int = 7 * 86_400
     """Seconds for which a visitor who gave a site's password is let in."""
 
@@ -23,10 +46,40 @@ class Sites:
     """Passwords of sites that one address may try in a minute."""
 
     site_hashes_at_once: int = 2
-    """Passwords of sites hashed at a time; each takes a core and 64 MiB for about 80 ms."""
+    """Passwords of sites that are hashed at a time; each takes a core and 64 MiB."""
 
     site_hashes_waiting_max: int = 100
     """Requests that wait for that; more are answered with 503."""
+
+    anonymous_files_max: int = 5
+    """Files of a site that is published without an account."""
+
+    anonymous_site_s: int = 7 * 86_400
+    """Seconds for which such a site stays unless somebody claims it."""
+
+    anonymous_claim_s: int = 30 * 86_400
+    """Seconds for which its ownership token is good."""
+
+    anonymous_sites_per_hour: int = 10
+    """Such sites that one address may publish in an hour."""
+
+    device_code_s: int = 900
+    """Seconds for which a device's code waits to be approved."""
+
+    device_interval_s: int = 5
+    """Seconds that a device is told to wait between two questions."""
+
+    device_codes_per_minute: int = 60
+    """Device codes that one address may ask for, or try to approve, in a minute."""
+
+    device_codes_max: int = 10_000
+    """Device codes that wait at a time."""
+
+    cli_token_idle_s: int = 90 * 86_400
+    """Seconds without use after which a token of the command line ends."""
+
+    domain_checks_per_minute: int = 60
+    """Domain checks that one address may ask for in a minute."""
 
     def site_complaints(self) -> list[str]:
         """What is wrong with them, a sentence each."""

@@ -45,6 +45,8 @@ class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What went wrong when it was processed."""
     document: str = ""
     """UUID of its text document; its text is what is shown, not the blob."""
+    head: int = 0
+    """How many rows that document had while its text was, as known, what came last; else 0."""
     until: int = 0
     """Up to when an upload is expected, while one is."""
     changed_at: int = 0

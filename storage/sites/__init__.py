@@ -4,7 +4,24 @@ What a site holds lies elsewhere: the list of its files is a document of records
 file a text document of the site's scope, all other bytes are blobs (`server.sites`).
 """
 
+from storage.sites.devices import DeviceCode, DeviceCodes
+from storage.sites.github import GitHub, Installation, Repository
+from storage.sites.people import Profile, Profiles
 from storage.sites.records import KIND, LIST, SETTINGS, NewSite, Site
 from storage.sites.store import Sites
 
-__all__ = ["KIND", "LIST", "SETTINGS", "NewSite", "Site", "Sites"]
+__all__ = [
+    "KIND",
+    "LIST",
+    "SETTINGS",
+    "DeviceCode",
+    "DeviceCodes",
+    "GitHub",
+    "Installation",
+    "NewSite",
+    "Profile",
+    "Profiles",
+    "Repository",
+    "Site",
+    "Sites",
+]

@@ -51,6 +51,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     anonymous_owner: str | None
     claim_digest: bytes | None
     expires_at: datetime | None
+    file_count: int
+    """Files and their bytes, as of the last change."""
+    total_bytes: int
     created_at: datetime
     updated_at: datetime
     """When its files or settings were last changed other than by typing."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from storage.documents import DocumentRecord, make_id
+from storage.documents import make_id
 from storage.errors import reaching
 from storage.extracts import storable
 from storage.pool import Connection, Pool, transaction
@@ -43,6 +44,28 @@ ON CONFLICT DO NOTHING RETURNING true
 """
 _COUNT = "SELECT count(*) FROM sites WHERE account = $1"
 _TOUCH = "UPDATE sites SET updated_at = now() WHERE id = $1"
+_GREW = """
+UPDATE sites SET updated_at = now(), file_count = greatest(0, file_count + $2),
+    total_bytes = greatest(0, total_bytes + $3)
+WHERE id = $1
+"""
+_COUNTED = """
+UPDATE sites SET updated_at = now(), file_count = $2, total_bytes = $3 WHERE id = $1
+"""
+_HEADS = """
+SELECT d.id, h.head FROM documents d JOIN heads h ON h.document = d.id
+WHERE d.scope = $1 AND d.deleted_at IS NULL
+"""
+_REMAINS = """
+SELECT d.id FROM scopes s JOIN documents d ON d.scope = s.id AND d.purged_at IS NULL
+WHERE s.kind = 'site' AND s.deleted_at IS NOT NULL LIMIT $1
+"""
+_ORPHANS = """
+SELECT DISTINCT u.holder FROM blob_uses u
+WHERE u.kind = 'site' AND NOT EXISTS (
+    SELECT FROM sites s WHERE s.id = split_part(u.holder, '/', 1)
+) LIMIT $1
+"""
 _BUMP_PASSWORD = "UPDATE sites SET password_version = password_version + 1 WHERE id = $1"  # noqa: S105
 _LOCK_CLAIM = "SELECT scope, claim_digest, account FROM sites WHERE id = $1 FOR UPDATE"
 _CLAIM = """
@@ -148,10 +171,31 @@ class Sites:
                 if not quiet:
                     await connection.execute(_TOUCH, site)
 
-    async def touch(self, site: str) -> None:
-        """Its files changed."""
+    async def grew(self, site: str, files: int, size: int) -> None:
+        """Its files changed: so many more, and so many bytes."""
         with reaching():
-            await self._pool.execute(_TOUCH, site)
+            await self._pool.execute(_GREW, site, files, size)
+
+    async def counted(self, site: str, files: int, size: int) -> None:
+        """Its files changed, and are so many by now."""
+        with reaching():
+            await self._pool.execute(_COUNTED, site, files, size)
+
+    async def heads(self, site: Site) -> dict[str, int]:
+        """How many rows each document of a site has, by its id."""
+        with reaching():
+            rows = await self._pool.fetch(_HEADS, site.scope)
+        return {str(row["id"]): row["head"] for row in rows}
+
+    async def remains(self, most: int) -> list[UUID]:
+        """Documents of sites that are gone."""
+        with reaching():
+            return [row["id"] for row in await self._pool.fetch(_REMAINS, most)]
+
+    async def orphans(self, most: int) -> list[str]:
+        """Holders of blobs of sites that are gone."""
+        with reaching():
+            return [row["holder"] for row in await self._pool.fetch(_ORPHANS, most)]
 
     async def claim(self, site: str, digest: bytes, account: str, names: list[str]) -> str | None:
         """Give an anonymous site to an account under the first of `names` that is free.
@@ -183,17 +227,6 @@ class Sites:
                     await connection.execute(_END_SCOPE, scope)
                     await connection.execute(_USES, scope)
         return scope
-
-    async def documents(self, site: Site) -> dict[str, DocumentRecord]:
-        """The text documents of a site by their path."""
-        fields = ", ".join(DocumentRecord.__struct_fields__)
-        sql = f"""
-        SELECT {fields} FROM documents
-        WHERE scope = $1 AND deleted_at IS NULL AND id <> $2
-        """  # noqa: S608 (the names are ours)
-        with reaching():
-            rows = await self._pool.fetch(sql, site.scope, site.document)
-        return {row["name"]: DocumentRecord(**row) for row in rows}
 
     async def _one(self, sql: str, *values: object) -> Site | None:
         with reaching():

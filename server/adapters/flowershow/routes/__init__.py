@@ -1,0 +1,18 @@
+"""The endpoints, a module for each heading of the API's page."""
+
+from server.adapters.flowershow.routes import access, anonymous, device, files, sites, user
+
+ROUTES = [
+    route
+    for section in (
+        device.ROUTES,
+        user.ROUTES,
+        anonymous.ROUTES,
+        files.ROUTES,
+        access.ROUTES,
+        sites.ROUTES,
+    )
+    for route in section
+]
+"""Fixed paths before those with parameters in the same place."""
+UPLOADS = files.UPLOADS

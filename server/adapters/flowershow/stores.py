@@ -1,0 +1,62 @@
+"""What the routes look up, put into the application."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from auth.links import Links
+from server.catalogue import CATALOGUE
+from server.hosts import HOSTS
+from server.identity import IDENTITY
+from server.limits import LIMITS, Limit
+from server.media.gallery import GALLERY
+from server.sites.access import ACCESS, SiteAccess
+from server.sites.catalogue import SITES
+from server.sites.publishing import PUBLISHING, Publishing
+from server.sites.receiving import RECEIVING, Receiving
+from storage.pool import Pool
+from storage.sites import DeviceCodes, GitHub, Profiles
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What is kept besides sites, and the claims of those who have no account."""
+
+    devices: DeviceCodes
+    people: Profiles
+    github: GitHub
+    ownership: Links
+    anonymous: Limit
+    """How often one address may publish without an account."""
+
+
+STORES = web.AppKey("flowershow stores", Stores)
+
+
+def install(app: web.Application, pool: Pool) -> None:
+    """Put into an application what the routes look up, and their limits."""
+    catalogue, identity = app[SITES], app[IDENTITY]
+    settings = identity.settings
+    publishing = Publishing(catalogue, app[CATALOGUE], identity, app[HOSTS])
+    app[PUBLISHING] = publishing
+    app[RECEIVING] = Receiving(publishing, app[GALLERY])
+    app[ACCESS] = SiteAccess(identity, catalogue)
+    app[STORES] = Stores(
+        devices=DeviceCodes(pool),
+        people=Profiles(pool),
+        github=GitHub(pool),
+        ownership=Links(identity.keyring.signing, "site-ownership"),
+        anonymous=Limit(settings.anonymous_sites_per_hour, time.monotonic, window_s=3600),
+    )
+    limits = {
+        "codes": settings.device_codes_per_minute,
+        # Whoever may ask for a code may ask after it.
+        "polls": 20 * settings.device_codes_per_minute,
+        "passwords": settings.site_logins_per_minute,
+        "domains": settings.domain_checks_per_minute,
+    }
+    for name, per_minute in limits.items():
+        app[LIMITS][f"flowershow-{name}"] = Limit(per_minute, time.monotonic)
