@@ -13,7 +13,6 @@ from server.hosts import HOSTS
 from server.identity import IDENTITY
 from server.limits import LIMITS, Limit
 from server.media.gallery import GALLERY
-from server.sites.access import ACCESS, SiteAccess
 from server.sites.catalogue import SITES
 from server.sites.publishing import PUBLISHING, Publishing
 from server.sites.receiving import RECEIVING, Receiving
@@ -43,7 +42,6 @@ def install(app: web.Application, pool: Pool) -> None:
     publishing = Publishing(catalogue, app[CATALOGUE], identity, app[HOSTS])
     app[PUBLISHING] = publishing
     app[RECEIVING] = Receiving(publishing, app[GALLERY])
-    app[ACCESS] = SiteAccess(identity, catalogue)
     app[STORES] = Stores(
         devices=DeviceCodes(pool),
         people=Profiles(pool),
