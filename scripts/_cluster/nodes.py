@@ -1,0 +1,127 @@
+"""Nodes, and a whole cluster of them on loopback, with everything that they stand on."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from scripts._cluster.engines import Balancer, Nats, Weed
+from scripts._cluster.process import Process, free_ports
+from storage.postgres import Embedded
+
+ROOT = Path(__file__).resolve().parents[2]
+READY = "Plait is ready at "
+
+
+class Node(Process):
+    """One server; the same port after a restart. Settings are given by their names."""
+
+    def __init__(
+        self, number: int, folder: Path, port: int, settings: Mapping[str, object]
+    ) -> None:
+        self.port = port
+        values = {"port": port, **settings}
+        environment = {f"PLAIT_{name.upper()}": str(value) for name, value in values.items()}
+        super().__init__(
+            f"node {number}",
+            [sys.executable, "-P", "-m", "server"],
+            ready=READY,
+            folder=folder,
+            environment={**environment, "PYTHONPATH": str(ROOT)},
+        )
+
+    @property
+    def url(self) -> str:
+        """Where this node alone is reached."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+class Cluster:
+    """N nodes and what they stand on. `bus` is `nats` or `notify`.
+
+    The parts are started in order and stopped in reverse. Raises Missing, NotReady or
+    EmbeddedError.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        nodes: int = 2,
+        bus: str = "nats",
+        port: int = 0,
+        balanced: bool = True,
+        objects: bool = True,
+        postgres: Mapping[str, str] | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
+        self.folder = folder
+        ports = free_ports(nodes + 1)
+        self.port = port or ports[0]
+        connections = {"max_connections": str(20 + 24 * nodes)}
+        self.database = Embedded(folder / "database", options=connections | dict(postgres or {}))
+        self.nats = Nats(folder / "nats") if bus == "nats" else None
+        self.weed = Weed(folder / "objects") if objects else None
+        self.balancer = Balancer(folder / "balancer", self.port, ports[1:]) if balanced else None
+        self._settings = {
+            "data": folder / "data",
+            "public_url": f"http://127.0.0.1:{self.port}",
+            "trusted_proxies": "127.0.0.1",
+            "bus": "notify" if self.nats is None else self.nats.url,
+            **({} if self.weed is None else self.weed.settings),
+            **(settings or {}),
+        }
+        self._ports = ports[1:]
+        self.nodes: list[Node] = []
+
+    @property
+    def url(self) -> str:
+        """Where it is reached: by the balancer, or the first node."""
+        return self.nodes[0].url if self.balancer is None else self.balancer.url
+
+    @property
+    def processes(self) -> list[Process]:
+        """All that run, the database apart."""
+        return [
+            one for one in (self.nats, self.weed, *self.nodes, self.balancer) if one is not None
+        ]
+
+    async def start(self) -> Self:
+        """Start everything; the first node alone, because it migrates and makes the keys."""
+        shutil.rmtree(self.folder / "nats", ignore_errors=True)
+        await self.database.start()
+        for engine in (self.nats, self.weed):
+            if engine is not None:
+                await asyncio.to_thread(engine.start)
+        for number, port in enumerate(self._ports):
+            settings = {"database_url": self.database.dsn, **self._settings}
+            node = Node(number, self.folder / f"node{number}", port, settings)
+            self.nodes.append(node)
+            await asyncio.to_thread(node.start)
+        if self.balancer is not None:
+            await asyncio.to_thread(self.balancer.start)
+        return self
+
+    async def stop(self) -> None:
+        """Stop everything, those that serve first."""
+        if self.balancer is not None:
+            await asyncio.to_thread(self.balancer.stop)
+        await asyncio.gather(*(asyncio.to_thread(node.stop) for node in self.nodes))
+        for engine in (self.weed, self.nats):
+            if engine is not None:
+                await asyncio.to_thread(engine.kill)
+        await self.database.stop()
+
+    async def __aenter__(self) -> Self:
+        try:
+            return await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
