@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
 from scripts._cluster.engines import Balancer, Nats, Weed
-from scripts._cluster.process import Process, free_ports
+from scripts._cluster.process import READY_S_MAX, NotReady, Process, free_ports
 from storage.postgres import Embedded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +40,25 @@ class Node(Process):
     def url(self) -> str:
         """Where this node alone is reached."""
         return f"http://127.0.0.1:{self.port}"
+
+    def until_ready(self, within_s: float = READY_S_MAX) -> None:
+        """Wait until it says that it can work. Raises NotReady."""
+        end = time.monotonic() + within_s
+        while not self.is_ready():
+            if time.monotonic() > end:
+                raise NotReady(f"{self.name} is not ready:\n{self.said}")
+            time.sleep(0.1)
+
+    def is_ready(self) -> bool:
+        """Whether it says now that it can work."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
 
 
 class Cluster:
@@ -75,6 +96,8 @@ class Cluster:
             **({} if self.weed is None else self.weed.settings),
             **(settings or {}),
         }
+        self.settings_of: dict[int, dict[str, object]] = {}
+        """Settings of single nodes, by number, that differ from those of all."""
         self._ports = ports[1:]
         self.nodes: list[Node] = []
 
@@ -99,6 +122,7 @@ class Cluster:
                 await asyncio.to_thread(engine.start)
         for number, port in enumerate(self._ports):
             settings = {"database_url": self.database.dsn, **self._settings}
+            settings |= self.settings_of.get(number, {})
             node = Node(number, self.folder / f"node{number}", port, settings)
             self.nodes.append(node)
             await asyncio.to_thread(node.start)

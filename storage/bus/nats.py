@@ -28,6 +28,8 @@ FRAME_BYTES_MAX = 512 << 10
 QUEUE_FRAMES_MAX = 2_000
 """Frames that wait to be sent; of more the oldest are lost, which listeners notice."""
 JOIN_S, AGAIN_S = 2.0, 0.5
+PROBE_S = 1.0
+"""Seconds between two questions to the server, which may hang without hanging up."""
 _PING_S = 5
 
 
@@ -46,7 +48,7 @@ class NatsBus:
         self._empty = asyncio.Event()
         self._heard: Heard = deaf
         self._turned: Turned = unmoved
-        self._was_up = False
+        self._was_up = self._has_joined = False
         self.round_trips = 0
 
     @property
@@ -59,7 +61,11 @@ class NatsBus:
         self._heard, self._turned = heard, turned
         loop = asyncio.get_running_loop()
         joining = loop.create_task(self._join(), name="join the bus")
-        self._tasks = [joining, loop.create_task(self._speak(), name="bus")]
+        self._tasks = [
+            joining,
+            loop.create_task(self._speak(), name="bus"),
+            loop.create_task(self._probe_on(), name="probe the bus"),
+        ]
         await asyncio.wait([joining], timeout=JOIN_S)
 
     def publish(self, frame: bytes) -> None:
@@ -116,6 +122,7 @@ class NatsBus:
                 await asyncio.sleep(AGAIN_S)
                 continue
             break
+        self._has_joined = True
         await self._regained()
 
     async def _take(self, message: Msg) -> None:
@@ -137,6 +144,20 @@ class NatsBus:
                 await self._client.flush(timeout=int(JOIN_S))
             self._was_up = True
             self._turned(up=True)
+
+    async def _probe_on(self) -> None:
+        """See that the server answers: its connection would be given up only much later."""
+        while True:
+            await asyncio.sleep(PROBE_S)
+            client = self._client
+            if client is None or not client.is_connected or not self._has_joined:
+                continue
+            try:
+                await client.flush(timeout=int(JOIN_S))
+            except (NatsError, OSError, TimeoutError):
+                await self._lost()
+            else:
+                await self._regained()
 
     async def _speak(self) -> None:
         while True:

@@ -27,7 +27,7 @@ PAYLOAD_LETTERS_MAX = 7_999
 """PostgreSQL's own bound, for text; bytes travel as base64."""
 QUEUE_FRAMES_MAX = 2_000
 """Frames that wait to be sent; of more the oldest are lost, which listeners notice."""
-JOIN_S, ANSWER_S = 2.0, 5.0
+JOIN_S, ANSWER_S = 2.0, 3.0
 AGAIN_S, AGAIN_S_MAX = 0.1, 1.0
 
 _SESSION = "SET synchronous_commit = off; SET statement_timeout = 0"

@@ -1,0 +1,185 @@
+"""Two nodes behind a balancer, with NATS: a part of it dies, stands still or is cut off under load.
+
+Whatever happens, nothing that was acknowledged is lost or doubled, everybody ends with one text,
+and it goes on by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from scripts._cluster.nodes import Cluster
+from storage import remains
+from tests.clients import becomes
+from tests.stories.crowd import Crowd
+from tests.stories.network import Wire
+from tests.stories.outages import Outages
+
+FULL = bool(os.environ.get("PLAIT_TEST_FULL"))
+WRITERS = 100 if FULL else 24
+PAUSE_S = 30.0 if FULL else 4.0
+PATIENCE_S = 120.0
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("processes")]
+
+
+class Shape:
+    """The cluster, and a wire between the second node and the bus."""
+
+    def __init__(self, cluster: Cluster, wire: Wire) -> None:
+        self.cluster = cluster
+        self.wire = wire
+
+    @property
+    def url(self) -> str:
+        """The balancer."""
+        return self.cluster.url
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shape(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shape]:
+    """One for all tests here."""
+    folder = tmp_path_factory.mktemp("cluster")
+    folder.chmod(0o755)
+    settings = {
+        "shutdown_grace_s": 0.5,
+        "login_attempts_per_minute": 100_000,
+        "commit_timeout_s": 2,
+        "database_command_s": 2,
+        "database_connect_s": 2,
+        "node_silence_s": 3,
+        "node_beat_s": 0.5,
+        "bus_poll_s": 0.3,
+    }
+    cluster = Cluster(folder, objects=False, settings=settings, postgres={"fsync": "off"})
+    assert cluster.nats is not None
+    async with Wire(cluster.nats.port) as wire:
+        cluster.settings_of[1] = {"bus": f"nats://127.0.0.1:{wire.port}"}
+        async with cluster:
+            yield Shape(cluster, wire)
+
+
+async def kill_a_node(shape: Shape) -> None:
+    """SIGKILL, and the same node again a moment later."""
+    node = shape.cluster.nodes[0]
+    await asyncio.to_thread(node.kill)
+    await asyncio.to_thread(node.start)
+
+
+async def pause_a_node(shape: Shape) -> None:
+    """SIGSTOP: its connections stay open and nothing is heard of it."""
+    node = shape.cluster.nodes[1]
+    node.pause()
+    await asyncio.sleep(PAUSE_S)
+    node.resume()
+
+
+async def kill_the_bus(shape: Shape) -> None:
+    """NATS is gone for a while, and comes back empty."""
+    assert shape.cluster.nats is not None
+    await asyncio.to_thread(shape.cluster.nats.kill)
+    await asyncio.sleep(1.5)
+    await asyncio.to_thread(shape.cluster.nats.start)
+
+
+async def pause_the_bus(shape: Shape) -> None:
+    """NATS stands still; nobody is told."""
+    assert shape.cluster.nats is not None
+    shape.cluster.nats.pause()
+    await asyncio.sleep(PAUSE_S)
+    shape.cluster.nats.resume()
+
+
+async def cut_a_node_off_the_bus(shape: Shape) -> None:
+    """One node's connection to NATS is half-open, then cut."""
+    shape.wire.hush()
+    await asyncio.sleep(PAUSE_S / 2)
+    shape.wire.cut()
+    shape.wire.heal()
+
+
+async def kill_the_database(shape: Shape) -> None:
+    """SIGKILL of PostgreSQL, which its keeper starts again."""
+    database = shape.cluster.database
+    assert database.pid is not None
+    restarts = database.restarts
+    os.kill(database.pid, signal.SIGKILL)
+    await becomes(lambda: database.restarts > restarts and database.failing is None, PATIENCE_S)
+
+
+async def pause_the_database(shape: Shape) -> None:
+    """SIGSTOP of all its processes."""
+    family = remains.processes_of(shape.cluster.folder / "database" / "postgres")
+    remains.tell(family, signal.SIGSTOP)
+    await asyncio.sleep(PAUSE_S / 2)
+    remains.tell(family, signal.SIGCONT)
+
+
+async def restart_one_by_one(shape: Shape) -> None:
+    """As a new version is rolled out: each node drains, ends, and starts."""
+    for node in shape.cluster.nodes:
+        assert await asyncio.to_thread(node.stop) == 0
+        await asyncio.to_thread(node.start)
+
+
+FAULTS: dict[str, Callable[[Shape], Awaitable[Any]]] = {
+    "a node is killed": kill_a_node,
+    "a node stands still": pause_a_node,
+    "the bus is killed": kill_the_bus,
+    "the bus stands still": pause_the_bus,
+    "a node is cut off the bus": cut_a_node_off_the_bus,
+    "the database is killed": kill_the_database,
+    "the database stands still": pause_the_database,
+    "rolling restart": restart_one_by_one,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_nothing_acknowledged_is_lost_and_all_agree(shape: Shape, fault: str) -> None:
+    """Under load, through the balancer, at whichever node."""
+    crowd = Crowd(shape, writers=WRITERS, documents=4, seed=100 + list(FAULTS).index(fault))  # type: ignore[arg-type]
+    try:
+        await crowd.arrive()
+        await crowd.connect()
+        crowd.start(are_here=True)
+        await becomes(lambda: crowd.confirmed > WRITERS, PATIENCE_S)
+        async with Outages(crowd) as outages:
+            await FAULTS[fault](shape)
+            had = crowd.confirmed
+            await becomes(lambda: crowd.confirmed > had + WRITERS, PATIENCE_S)
+            await crowd.stop()
+        await _both_ready(shape)
+        await crowd.come_back()
+        await crowd.check_converged(PATIENCE_S)
+        outages.tell(fault)
+    finally:
+        await crowd.leave()
+
+
+async def _both_ready(shape: Shape) -> None:
+    """Each node says so itself."""
+    for node in shape.cluster.nodes:
+        await asyncio.to_thread(node.until_ready)
+
+
+async def test_two_nodes_see_each_other_through_the_balancer(shape: Shape, tmp_path: Path) -> None:
+    """Each document has readers at both nodes, and all of them end with one text."""
+    del tmp_path
+    crowd = Crowd(shape, writers=12, documents=2, seed=99)  # type: ignore[arg-type]
+    try:
+        await crowd.arrive()
+        await crowd.connect()
+        crowd.start(are_here=True)
+        await becomes(lambda: crowd.confirmed > 100, PATIENCE_S)
+        await crowd.stop()
+        await crowd.check_converged(PATIENCE_S)
+    finally:
+        await crowd.leave()
