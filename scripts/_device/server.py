@@ -1,18 +1,20 @@
-"""The four requests of a device: log in, push, pull, delta."""
+"""The requests of a device: log in; push, pull and delta of a workspace."""
 
 import base64
 import http.client
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from nacl.signing import SigningKey
 
 from scripts._load.login import login
 
 TIMEOUT_S = 60.0
+
+T = TypeVar("T")
 
 
 class Unreachable(Exception):
@@ -22,9 +24,16 @@ class Unreachable(Exception):
 class Refused(Exception):
     """The server will not do it, however often it is asked."""
 
+    def __init__(self, message: str, status: int = 0, code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        """Of the answer; 0: it was not even asked."""
+        self.code = code
+        """The word for it, where the answer had one."""
 
-class Server:
-    """One account's way to its workspace. Every method may raise Unreachable or Refused."""
+
+class Account:
+    """A key's way to its account: logs in, says what went wrong in two words."""
 
     def __init__(self, url: str, key: SigningKey, setup_code: str = "") -> None:
         if not url.startswith(("http://", "https://")):
@@ -33,6 +42,56 @@ class Server:
         self._key = key
         self._setup_code = setup_code
         self._token = ""
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401  (JSON)
+        """One request; a token that has ended is replaced once."""
+        return self._reach(path, lambda: self._request(method, path, body))
+
+    def _reach(self, path: str, work: Callable[[], T]) -> T:
+        """Do what asks the server, with a token that holds. Raises Unreachable or Refused."""
+        try:
+            if not self._token:
+                self._token = login(self.url, self._key, setup_code=self._setup_code).access_token
+            try:
+                return work()
+            except urllib.error.HTTPError as error:
+                if error.code != 401:
+                    raise
+            self._token = login(self.url, self._key).access_token
+            return work()
+        except urllib.error.HTTPError as error:
+            said = error.read()
+            if error.code in {408, 425, 429} or error.code >= 500:
+                raise Unreachable(f"{self.url} answered {error.code}") from error
+            shown = said.decode(errors="replace")[:500]
+            message = f"{self.url}{path} answered {error.code}: {shown}"
+            raise Refused(message, error.code, _code_in(said)) from error
+        except (
+            OSError,
+            ValueError,
+            http.client.HTTPException,
+        ) as error:  # No answer, half an answer, or none of this API.
+            why = error.reason if isinstance(error, urllib.error.URLError) else error
+            raise Unreachable(f"{self.url} cannot be reached: {why}") from error
+
+    def _request(self, method: str, path: str, body: Any) -> Any:  # noqa: ANN401
+        data = None if body is None else json.dumps(body).encode()
+        with self._open(method, path, data, {"Content-Type": "application/json"}) as response:
+            return json.loads(response.read())
+
+    def _open(
+        self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
+        said = {"Authorization": f"Bearer {self._token}", **headers}
+        request = urllib.request.Request(self.url + path, data, said, method=method)  # noqa: S310
+        answer: http.client.HTTPResponse = urllib.request.urlopen(  # noqa: S310
+            request, timeout=TIMEOUT_S
+        )
+        return answer
+
+
+class Server(Account):
+    """One account's way to its workspace. Every method may raise Unreachable or Refused."""
 
     def workspace(self, wanted: str | None) -> tuple[str, str | None]:
         """The id of the workspace to follow and of its root block: the one asked for, or mine."""
@@ -62,37 +121,14 @@ class Server:
         answer: dict[str, Any] = self._ask("GET", f"/api/sync/delta{query}")
         return answer
 
-    def _ask(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401  (JSON)
-        """One request; a token that has ended is replaced once."""
-        try:
-            if not self._token:
-                self._token = login(self.url, self._key, setup_code=self._setup_code).access_token
-            try:
-                return self._request(method, path, body)
-            except urllib.error.HTTPError as error:
-                if error.code != 401:
-                    raise
-            self._token = login(self.url, self._key).access_token
-            return self._request(method, path, body)
-        except urllib.error.HTTPError as error:
-            said = error.read().decode(errors="replace")[:500]
-            if error.code in {408, 425, 429} or error.code >= 500:
-                raise Unreachable(f"{self.url} answered {error.code}") from error
-            raise Refused(f"{self.url}{path} answered {error.code}: {said}") from error
-        except (
-            OSError,
-            ValueError,
-            http.client.HTTPException,
-        ) as error:  # No answer, half an answer, or none of this API.
-            why = error.reason if isinstance(error, urllib.error.URLError) else error
-            raise Unreachable(f"{self.url} cannot be reached: {why}") from error
 
-    def _request(self, method: str, path: str, body: Any) -> Any:  # noqa: ANN401
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
-            return json.loads(response.read())
+def _code_in(said: bytes) -> str:
+    """The word of an error, where its body has one."""
+    try:
+        body = json.loads(said)
+    except ValueError:
+        return ""
+    return str(body.get("error", "")) if isinstance(body, dict) else ""
 
 
 def text64(data: bytes) -> str:

@@ -122,6 +122,7 @@ DELETE FROM pinakes_contents
 WHERE scope = $1 AND hash IN (SELECT hash FROM old EXCEPT SELECT hash FROM needed) RETURNING hash
 """
 _FORGET_PENDING = "DELETE FROM pinakes_pending WHERE reported_at < $1"
+_FORGET_WOVEN = "DELETE FROM pinakes_woven WHERE at < $1"
 
 
 class Libraries:
@@ -208,6 +209,7 @@ class Libraries:
         return count
 
     async def forget_pending(self, before: datetime) -> None:
-        """Forget what was promised before a moment and never came."""
+        """Forget what was promised before a moment and never came, and what was merged then."""
         with reaching():
             await self._pool.execute(_FORGET_PENDING, before)
+            await self._pool.execute(_FORGET_WOVEN, before)

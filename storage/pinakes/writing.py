@@ -154,6 +154,15 @@ ON CONFLICT (scope, hash) DO UPDATE SET size = excluded.size,
     idle_since = CASE WHEN pinakes_contents.idle_since IS NULL THEN NULL ELSE now() END
 """
 
+_IS_WOVEN = """
+SELECT EXISTS (SELECT FROM pinakes_woven
+               WHERE scope = $1 AND path = $2 AND base = $3 AND hash = $4)
+"""
+_WOVEN = """
+INSERT INTO pinakes_woven (scope, path, base, hash) VALUES ($1, $2, $3, $4)
+ON CONFLICT (scope, path, base, hash) DO UPDATE SET at = now()
+"""
+
 
 class Writing:
     """A library while it is changed."""
@@ -206,6 +215,15 @@ class Writing:
     async def keep(self, blob: Blob, quota: int | None) -> None:
         """Let the library refer to a blob. Raises UnknownBlob and QuotaExceeded."""
         await keep(self.connection, self.scope, self._account, blob, quota)
+
+    async def is_woven(self, path: str, base: bytes | None, digest: bytes) -> bool:
+        """Whether a version made on a base was merged into a path before."""
+        found = await self.connection.fetchval(_IS_WOVEN, self.scope, path, base or b"", digest)
+        return bool(found)
+
+    async def note_woven(self, path: str, base: bytes | None, digest: bytes) -> None:
+        """A version made on a base is merged into a path now."""
+        await self.connection.execute(_WOVEN, self.scope, path, base or b"", digest)
 
     async def put(self, files: Sequence[File]) -> None:
         """Write these, each with a stamp of its own, in this order."""

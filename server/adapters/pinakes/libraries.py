@@ -206,10 +206,11 @@ class Shelves:
                 else:
                     change, device = found
                     draft = await draft_of(writing, [change])
-                    judged = draft.judge(change)
+                    judged = await self._judge(writing, draft, change)
                     attempt = self._attempt(draft, change, judged, device, merged)
                     if attempt is not None:
-                        await self._keep(writing, draft, merged.get(judged.hash or b""))
+                        blob = merged.get(judged.hash or b"")
+                        await self._keep(writing, draft, change, blob)
                         settled = attempt
                 if found is None or attempt is not None:
                     if note is not None:
@@ -221,9 +222,23 @@ class Shelves:
             merged[there] = await self.texts.merge(base, there, change.hash or there)
         raise Busy("this file is being changed too fast")
 
-    async def _keep(self, writing: Writing, draft: Draft, blob: Blob | None) -> None:
+    async def _judge(self, writing: Writing, draft: Draft, change: Reported) -> Judged:
+        """As the draft judges; a text that was merged already says nothing new."""
+        judged = draft.judge(change)
+        is_open = judged.verdict is Verdict.CONFLICT and judged.there is not None
+        digest = change.hash
+        if is_open and digest and await writing.is_woven(change.path, change.base, digest):
+            draft.touch(change.path)
+            return Judged(Verdict.SAME, judged.there)
+        return judged
+
+    async def _keep(
+        self, writing: Writing, draft: Draft, change: Reported, blob: Blob | None
+    ) -> None:
         if blob is not None:
             await writing.keep(blob, self.settings.account_bytes_max)
+            if change.hash is not None:
+                await writing.note_woven(change.path, change.base, change.hash)
         await self.save(writing, draft)
 
     def _attempt(

@@ -233,6 +233,16 @@ async def test_both_edits_of_a_text_stand(desk: Machine, lap: Machine) -> None:
     assert [path for _, path in await desk.news()] == ["note.md"]
 
 
+async def test_a_merge_whose_answer_was_lost_is_not_done_twice(desk: Machine, lap: Machine) -> None:
+    """The same report, made on the same base, says nothing new."""
+    await desk.put("note.md", HALF)
+    await desk.put("note.md", HALF + b"of desk\n", HALF)
+    for _ in range(3):
+        await lap.put("note.md", HALF + b"of lap\n", HALF)
+
+    assert await lap.content("note.md") == HALF + b"of desk\nof lap\n"
+
+
 async def test_two_texts_of_the_same_name_become_one(desk: Machine, lap: Machine) -> None:
     """Made by two devices that knew nothing of each other: no line of either is lost."""
     await desk.put("list.txt", b"milk\nbread\n")
