@@ -68,6 +68,9 @@ def say(cluster: Cluster) -> None:
     for process in cluster.processes:
         where = getattr(process, "url", "")
         print(f"  {process.name}: process {process.pid} {where}", flush=True)
+    for line in cluster.nodes[0].said.splitlines():
+        if "setup code" in line:
+            print(f"  {line}", flush=True)
     print(f"  PostgreSQL: process {cluster.database.pid} {cluster.database.dsn}", flush=True)
 
 

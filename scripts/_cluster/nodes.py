@@ -92,6 +92,8 @@ class Cluster:
             "data": folder / "data",
             "public_url": f"http://127.0.0.1:{self.port}",
             "trusted_proxies": "127.0.0.1",
+            # Whoever comes through the balancer is not local, though all of this is on loopback.
+            "registration": "open",
             "bus": "notify" if self.nats is None else self.nats.url,
             **({} if self.weed is None else self.weed.settings),
             **(settings or {}),
