@@ -34,6 +34,7 @@ from server.health import HEALTH, Health
 from server.identity import Identity
 from server.inspecting.breaker import Breaker
 from server.inspecting.routes import INSPECTING
+from server.leaving.routes import LEAVING
 from server.media.gallery import GALLERY, Gallery
 from server.metrics import METRICS, Metrics, MetricsCollector
 from server.nodes import joining
@@ -235,6 +236,7 @@ class Server:
             SESSIONS,
             *DOORS,
             INSPECTING,
+            LEAVING,
             PROBES,
             operation.OPERATION,
             openapi.OPENAPI,

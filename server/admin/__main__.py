@@ -15,7 +15,7 @@ from pathlib import Path
 
 from auth.errors import BadCredential
 from auth.personal import PREFIXES, read_scopes
-from server.admin import saving, verifying
+from server.admin import leaving, saving, verifying
 from server.admin.ascently import Backup, move
 from server.admin.opened import database, fail
 from server.errors import BadBody
@@ -50,6 +50,8 @@ async def _run(options: argparse.Namespace) -> None:
     async with database(options) as pool:
         if options.what == "accounts":
             await _show(Accounts(pool), options)
+        elif options.what in {"export", "remove"}:
+            await leaving.run(pool, options)
         elif options.what == "token":
             await _tokens(pool, options)
         elif options.what == "root":
@@ -184,6 +186,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     root.add_argument("--none", action="store_true", help="nowhere any more")
     _token_words(words.add_parser("token", help="personal access tokens of an account"))
     _backup_words(words.add_parser("ascently", help="a climber's dataset as a folder"))
+    leaving.add(words)
     saving.add(words)
     verifying.add(words)
     return parser

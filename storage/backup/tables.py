@@ -12,6 +12,7 @@ import msgspec
 
 from storage.errors import StorageError, reaching
 from storage.migrate import FOLDER, MigrationError, migrate, read_migrations
+from storage.ordering import TABLES, tables_in_order
 from storage.pool import Connection, Pool, transaction
 
 FORM = 1
@@ -21,22 +22,11 @@ _READ_BYTES = 1 << 20
 COPY_S = 86_400.0
 """How long one table may take."""
 
-_TABLES = """
-SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = current_schema() AND c.relkind = 'r'
-  AND c.relname NOT IN ('migrations', 'migration_lock')
-ORDER BY c.relname
-"""
 _COLUMNS = """
 SELECT a.attname FROM pg_attribute a
 WHERE a.attrelid = to_regclass(quote_ident($1)) AND a.attnum > 0 AND NOT a.attisdropped
   AND a.attgenerated = ''
 ORDER BY a.attnum
-"""
-_REFERENCES = """
-SELECT k.conrelid::regclass::text AS from_table, k.confrelid::regclass::text AS to_table
-FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace
-WHERE k.contype = 'f' AND n.nspname = current_schema() AND k.conrelid <> k.confrelid
 """
 _SEQUENCES = """
 SELECT pg_get_serial_sequence(quote_ident(c.relname), a.attname) AS sequence, c.relname, a.attname
@@ -102,7 +92,7 @@ async def dump(pool: Pool, folder: Path) -> Dumped:
             migration = await connection.fetchval("SELECT max(number) FROM migrations")
             tables = {
                 row[0]: await _dump_table(connection, row[0], folder)
-                for row in await connection.fetch(_TABLES)
+                for row in await connection.fetch(TABLES)
             }
             blobs = [(row[0], row[1]) for row in await connection.fetch(_BLOBS)]
     return Dumped(migration, made_at.isoformat(), tables, blobs)
@@ -171,7 +161,7 @@ async def load(pool: Pool, folder: Path, manifest: Manifest) -> None:
     await _make_tables(pool, manifest.migration)
     with reaching():
         async with transaction(pool) as connection:
-            order = await _order(connection)
+            order = await tables_in_order(connection)
             missing = manifest.tables.keys() ^ set(order)
             if missing:
                 raise BackupError(f"the backup does not fit: {', '.join(sorted(missing))}")
@@ -196,22 +186,6 @@ async def _make_tables(pool: Pool, upto: int) -> None:
             "restore with the newer program"
         )
     await migrate(pool, upto=upto)
-
-
-async def _order(connection: Connection) -> list[str]:
-    """The tables, each behind those that it refers to."""
-    rows = await connection.fetch(_REFERENCES)
-    needs: dict[str, set[str]] = {row[0]: set() for row in await connection.fetch(_TABLES)}
-    for row in rows:
-        needs[row["from_table"].strip('"')].add(row["to_table"].strip('"'))
-    order: list[str] = []
-    while needs:
-        ready = sorted(name for name, others in needs.items() if not others - set(order))
-        assert ready, "the tables refer to one another in a circle"
-        order += ready
-        for name in ready:
-            del needs[name]
-    return order
 
 
 async def _load_table(connection: Connection, path: Path, name: str, manifest: Manifest) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import tarfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -164,9 +165,18 @@ def test_a_backup_comes_back_as_it_was_at_a_moment(
             ada.read(LATER)
         later.value.close()
         found = (ada.read(BLOCK), ada.file(BLOCK))
+        account = json.loads(ada.ask("POST", "/api/me", b"{}"))["user_id"]
     finally:
         server.stop()
+    data = ["--data", str(tmp_path / "data")]
+    main([*data, "export", account, str(tmp_path / "hers.tar")])
+    with tarfile.open(tmp_path / "hers.tar") as packed:
+        exported = set(packed.getnames())
+    with pytest.raises(SystemExit, match="last administrator"):
+        main([*data, "remove", account, "--yes"])
 
+    assert {"account.json", f"files/{HASH}"} <= exported
+    assert any(name.endswith(f"{BLOCK}.md") for name in exported)
     assert "1 documents came later" in said
     assert later.value.code == 404
     assert found == ("<p>Garden</p>", FILE)

@@ -76,7 +76,7 @@ class World:
         if route.access.name == "socket":
             headers |= HANDSHAKE
         response = await self.web.request(route.method, path, headers=headers, data=b"{}")
-        text = "" if response.status == 101 else await response.text()
+        text = "" if response.status == 101 else await response.text(errors="replace")
         response.close()
         return response.status, text
 
@@ -84,7 +84,7 @@ class World:
 async def token_for(world: World, person: Person, document: str) -> str:
     """A document token, from the route that hands them out."""
     response = await world.web.post(f"/doc/{document}/auth", headers=person.bearer, json={})
-    assert response.status == 200, await response.text()
+    assert response.status == 200, await response.text(errors="replace")
     return str((await response.json())["token"])
 
 
@@ -92,7 +92,7 @@ async def personal_token(world: World, person: Person, scope: str) -> str:
     """A personal token, from the route that makes them."""
     body = {"name": scope, "scopes": [scope]}
     response = await world.web.post("/api/access-tokens", headers=person.bearer, json=body)
-    assert response.status == 201, await response.text()
+    assert response.status == 201, await response.text(errors="replace")
     return str((await response.json())["token"])
 
 
@@ -102,7 +102,7 @@ async def session_cookie(world: World, person: Person) -> str:
     message = await person.challenge(web)
     body = {"public_key": person.public_key, "message": message, "signature": person.sign(message)}
     response = await world.web.post("/api/session", json=body)
-    assert response.status == 200, await response.text()
+    assert response.status == 200, await response.text(errors="replace")
     return response.cookies["next-auth.session-token"].value
 
 
