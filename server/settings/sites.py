@@ -81,6 +81,18 @@ class Sites:
     domain_checks_per_minute: int = 60
     """Domain checks that one address may ask for in a minute."""
 
+    dns_servers: tuple[str, ...] = ()
+    """Addresses (with :port) of the DNS servers that are asked; empty: those of the system."""
+
+    dns_timeout_s: float = 3.0
+    """Seconds after which a DNS question is given up."""
+
+    domain_target: str = ""
+    """Host that domains of sites point to by CNAME; empty: the host of `sites_url`."""
+
+    domain_addresses: tuple[str, ...] = ()
+    """Addresses that an apex domain may point to instead."""
+
     def site_complaints(self) -> list[str]:
         """What is wrong with them, a sentence each."""
         found = []

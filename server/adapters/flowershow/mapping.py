@@ -7,13 +7,11 @@ from datetime import UTC, datetime
 
 from server.adapters.flowershow import schema
 from server.sites import listing
+from server.sites.domains import TXT_LABEL, txt_value
 from server.sites.listing import ERROR, PROCESSING, SUCCESS, UPLOADING, File
 from server.sites.names import content_type
 from server.sites.publishing import Synced, Target
 from storage.sites import Profile, Site
-
-TXT_PREFIX = "_flowershow"
-"""The label of a domain's TXT record."""
 
 
 def moment(at: datetime) -> str:
@@ -57,11 +55,6 @@ def made(site: Site, url: str) -> schema.SiteMade:
     return schema.SiteMade(site=shown)
 
 
-def txt_value(site: Site) -> str:
-    """What the TXT record of a site's domain must say."""
-    return f"flowershow-site={site.domain_token}"
-
-
 def detail(site: Site, url: str, files: Iterable[File], *, own: bool) -> schema.SiteDetail:
     """All about a site; what only its owner is to know with `own`."""
     sizes = [file.size for file in files]
@@ -87,7 +80,7 @@ def detail(site: Site, url: str, files: Iterable[File], *, own: bool) -> schema.
         title=site.title,
         enable_rss=site.enable_rss,
         domain_verified=site.own_domain is not None,
-        domain_txt_name=f"{TXT_PREFIX}.{site.domain}" if proves else None,
+        domain_txt_name=f"{TXT_LABEL}.{site.domain}" if proves else None,
         domain_txt_value=txt_value(site) if proves else None,
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from aiohttp import web
 
@@ -14,10 +16,14 @@ from server.identity import IDENTITY
 from server.limits import LIMITS, Limit
 from server.media.gallery import GALLERY
 from server.sites.catalogue import SITES
+from server.sites.domains import Domains
+from server.sites.janitor import Janitor
 from server.sites.publishing import PUBLISHING, Publishing
 from server.sites.receiving import RECEIVING, Receiving
 from storage.pool import Pool
 from storage.sites import DeviceCodes, GitHub, Profiles
+
+Hook: TypeAlias = Callable[[web.Application], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Stores:
     devices: DeviceCodes
     people: Profiles
     github: GitHub
+    domains: Domains
     ownership: Links
     anonymous: Limit
     """How often one address may publish without an account."""
@@ -46,9 +53,13 @@ def install(app: web.Application, pool: Pool) -> None:
         devices=DeviceCodes(pool),
         people=Profiles(pool),
         github=GitHub(pool),
+        domains=Domains(settings, app[HOSTS], catalogue.store),
         ownership=Links(identity.keyring.signing, "site-ownership"),
         anonymous=Limit(settings.anonymous_sites_per_hour, time.monotonic, window_s=3600),
     )
+    janitor = Janitor(publishing, app[CATALOGUE], app[STORES].devices)
+    app.on_startup.append(_starts(janitor))
+    app.on_cleanup.append(_stops(janitor))
     limits = {
         "codes": settings.device_codes_per_minute,
         # Whoever may ask for a code may ask after it.
@@ -58,3 +69,19 @@ def install(app: web.Application, pool: Pool) -> None:
     }
     for name, per_minute in limits.items():
         app[LIMITS][f"flowershow-{name}"] = Limit(per_minute, time.monotonic)
+
+
+def _starts(janitor: Janitor) -> Hook:
+    async def start(app: web.Application) -> None:
+        del app
+        janitor.start()
+
+    return start
+
+
+def _stops(janitor: Janitor) -> Hook:
+    async def stop(app: web.Application) -> None:
+        del app
+        await janitor.stop()
+
+    return stop

@@ -1,6 +1,15 @@
 """The endpoints, a module for each heading of the API's page."""
 
-from server.adapters.flowershow.routes import access, anonymous, device, files, sites, user
+from server.adapters.flowershow.routes import (
+    access,
+    anonymous,
+    device,
+    domain,
+    files,
+    seo,
+    sites,
+    user,
+)
 
 ROUTES = [
     route
@@ -10,6 +19,8 @@ ROUTES = [
         anonymous.ROUTES,
         files.ROUTES,
         access.ROUTES,
+        domain.ROUTES,
+        seo.ROUTES,
         sites.ROUTES,
     )
     for route in section
