@@ -1,6 +1,6 @@
 """scripts/pinakes-device: keep a folder in step with a library, online or not.
 
-Any files, any depth. Edits of texts are merged; of anything else that was changed here and elsewhere
+Any files, any depth. Edits of texts are merged; of anything else that was changed on both sides
 both versions are kept. What the device knows is in the hidden folder .pinakes.
 """
 
