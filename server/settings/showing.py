@@ -25,7 +25,7 @@ class Showing:
     """Pages that wait to be rendered at a time; more are answered with 503."""
 
     sites_cache_bytes: int = 64 * MIB
-    """Bytes of rendered notes that are kept in memory."""
+    """Bytes of rendered notes and pages that are kept in memory, half of it for each."""
 
     sites_files_in_memory_max: int = 100_000
     """Files of sites whose names, titles and words are kept in memory."""

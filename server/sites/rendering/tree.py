@@ -28,44 +28,61 @@ class Tree:
         self._place = place
         self.config = config
         self._is_whole = sum(map(len, vault.folders.values())) <= WHOLE_MAX
+        self._roots = tuple(path.strip("/") for path in config.sidebar_paths)
+        home = vault.page("")
+        self._home = home.path if home else None
+        self._levels: dict[str, list[tuple[str, str, str]]] = {}
 
     def html(self, current: str | None) -> str:
         """The tree, with the folders open that lead to the note at `current`."""
-        roots = [path.strip("/") for path in self.config.sidebar_paths]
-        return self.level("", current, tuple(roots))
+        return self.level("", current)
 
-    def level(self, folder: str, current: str | None, roots: tuple[str, ...] = ()) -> str:
+    def level(self, folder: str, current: str | None) -> str:
         """What is in a folder, as a list."""
         rows = []
-        for title, entry in self._entries(folder, roots)[:FOLDER_MAX]:
-            if entry.endswith("/"):
-                rows.append(self._folder(f"{folder}/{entry}".strip("/"), title, current, roots))
+        for title, entry, address in self._known(folder):
+            if not address:
+                rows.append(self._folder(f"{folder}/{entry}".strip("/"), title, current))
             else:
                 here = ' aria-current="page"' if entry == current else ""
-                address = html.escape(self._place.of(self._vault.files[entry]))
-                rows.append(f'<li><a href="{address}"{here}>{html.escape(title)}</a></li>')
+                rows.append(f'<li><a href="{address}"{here}>{title}</a></li>')
         return f"<ul>{''.join(rows)}</ul>" if rows else ""
 
-    def _folder(self, folder: str, title: str, current: str | None, roots: tuple[str, ...]) -> str:
+    def _folder(self, folder: str, title: str, current: str | None) -> str:
         is_open = bool(current and current.startswith(f"{folder}/"))
-        summary = f"<summary>{html.escape(title)}</summary>"
+        summary = f"<summary>{title}</summary>"
         if is_open or self._is_whole:
-            inside = self.level(folder, current, roots)
+            inside = self.level(folder, current)
             if not inside:
                 return ""
             return f"<li><details{' open' if is_open else ''}>{summary}{inside}</details></li>"
         return f'<li><details data-folder="{html.escape(folder)}">{summary}</details></li>'
 
-    def _entries(self, folder: str, roots: tuple[str, ...]) -> list[tuple[str, str]]:
+    def _known(self, folder: str) -> list[tuple[str, str, str]]:
+        """Title, path and address of what is in a folder, escaped; folders have no address."""
+        found = self._levels.get(folder)
+        if found is None:
+            files, address = self._vault.files, self._place.of
+            found = self._levels[folder] = [
+                (
+                    html.escape(title),
+                    entry,
+                    "" if entry.endswith("/") else html.escape(address(files[entry])),
+                )
+                for title, entry in self._entries(folder)[:FOLDER_MAX]
+            ]
+        return found
+
+    def _entries(self, folder: str) -> list[tuple[str, str]]:
         """Title and path of the notes in a folder, title and name of its folders, in order."""
         found = []
         for entry in self._vault.folders.get(folder, ()):
             path = f"{folder}/{entry}".strip("/") if entry.endswith("/") else entry
-            if not self.config.is_listed(path) or not _leads(path, roots):
+            if not self.config.is_listed(path) or not _leads(path, self._roots):
                 continue
             if entry.endswith("/"):
                 found.append((entry[:-1].replace("-", " "), entry))
-            elif path != self._home():
+            elif path != self._home:
                 found.append((self._vault.files[path].title, path))
         by_title = self.config.order_by == "title"
         return sorted(
@@ -76,10 +93,6 @@ class Tree:
                 each[1],
             ),
         )
-
-    def _home(self) -> str | None:
-        found = self._vault.page("")
-        return found.path if found else None
 
 
 def _leads(path: str, roots: tuple[str, ...]) -> bool:

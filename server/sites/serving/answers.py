@@ -15,6 +15,7 @@ from server.representation import disposition
 from server.serving import Shown, serve
 from server.sites.access import ACCESS
 from server.sites.rendering import feeds, page, slugs
+from server.sites.rendering.note import Note
 from server.sites.rendering.place import MADE, Place
 from server.sites.rendering.tree import Tree
 from server.sites.rendering.vault import File
@@ -126,12 +127,18 @@ async def _page(visit: Visit, slug: str, file: File) -> web.StreamResponse:
     if found is None or file.path not in visit.shelf.vault.files:
         return _missing(visit)
     note, text = found
-    edit = _edit(library, visit.shelf, file.path)
+    kept = library.pages.get(visit.place, visit.shelf, file.path, note)
+    if kept is None:
+        kept = _composed(visit, file, note, text).encode()
+        library.pages.keep(visit.place, visit.shelf, file.path, note, kept)
+    return reply(visit.request, kept, "text/html; charset=utf-8", visit.headers())
+
+
+def _composed(visit: Visit, file: File, note: Note | None, text: str) -> str:
+    edit = _edit(visit.request.app[LIBRARY], visit.shelf, file.path)
     if note is None:
-        shown = page.source_page(visit.site(), file, text[:_SHOWN_LETTERS_MAX], edit)
-    else:
-        shown = page.note_page(visit.site(), file, note, edit)
-    return html(visit.request, shown, visit.headers())
+        return page.source_page(visit.site(), file, text[:_SHOWN_LETTERS_MAX], edit)
+    return page.note_page(visit.site(), file, note, edit)
 
 
 async def _file(visit: Visit, path: str) -> web.StreamResponse:

@@ -10,6 +10,7 @@ from uuid import UUID
 from aiohttp import web
 
 from server.sites.listing import File as Listed
+from server.sites.serving.pages import Pages
 from server.sites.serving.press import Press
 from server.sites.serving.shelf import Shelf
 from server.sites.serving.texts import Texts
@@ -47,6 +48,7 @@ class Library:
         self.feed = feed
         self.notes = SiteNotes(pool)
         self.press = Press(settings)
+        self.pages = Pages(settings.sites_cache_bytes // 2)
         self.texts = Texts(blocks, self.press.workers)
         self._shelves: OrderedDict[str, Shelf] = OrderedDict()
 

@@ -43,7 +43,7 @@ class Press:
             timeout_s=settings.sites_render_s,
         )
         self._letters_max = settings.sites_note_bytes_max
-        self._bytes_max = settings.sites_cache_bytes
+        self._bytes_max = settings.sites_cache_bytes // 2
         self._waiting_max = settings.sites_renders_waiting_max
         self._notes: OrderedDict[tuple[str, bytes], tuple[Note | None, int]] = OrderedDict()
         self._size = 0

@@ -8,6 +8,7 @@ NEWS_S. A change costs what changed, not the site.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -31,6 +32,7 @@ from storage.sites.notes import PAGE_MAX, Noted
 if TYPE_CHECKING:
     from server.sites.serving.library import Library
 
+_serials = itertools.count(1)
 NEWS_S = 0.25
 CONFIG, STYLE = "config.json", "custom.css"
 _FACTS_VERSION = b"\x01"
@@ -52,7 +54,10 @@ class Shelf:
         self.files: dict[str, Listed] = {}
         """Those that are served, by path."""
         self._library = library
-        self._version: bytes | None = None
+        self.serial = next(_serials)
+        """Its vault's versions are its own."""
+        self.version: bytes | None = None
+        """Of the list of files."""
         self._config_hash = ""
         self._paths: dict[UUID, str] = {}
         self._heads: dict[UUID, int] = {}
@@ -72,10 +77,10 @@ class Shelf:
             if self._marker is None:
                 found = await self._library.feed.since(site.scope, _LATEST, 1)
                 self._marker = found.marker
-            if listing.version != self._version:
+            if listing.version != self.version:
                 served = {path: file for path, file in listing.files.items() if file.is_served}
                 await self._take(served)
-                self._version = listing.version
+                self.version = listing.version
             now = asyncio.get_running_loop().time()
             if now >= self._news_at:
                 self._news_at = now + NEWS_S
