@@ -292,6 +292,7 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
     assert not named, _list(named)
 
 
+_FUNCTION = re.compile(r"tests/[\w/]+\.py::test_\w+")
 _TEST_ID = re.compile(r"(tests/[\w/.-]+\.(?:py|mjs))(?:::(\w+))?")
 
 
@@ -312,6 +313,33 @@ def test_pages_name_tests_that_exist() -> None:
             ]
 
     assert not wrong, _list(wrong)
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("tests/COMPLAINTS.md", [str(number) for number in range(1, 42)]),
+        ("tests/FAULTS.md", [f"T{number}" for number in range(1, 22)]),
+    ],
+)
+def test_each_complaint_and_each_fault_has_its_tests(page: str, names: list[str]) -> None:
+    """No row is left out, and each names the function that covers it (whether it is there: above).
+
+    That they ran is seen to by `scripts/test`, which runs every test, skips none, and lets no
+    file be collected in which one of these is missing.
+    """
+    rows = [re.split(r" *\| *", line)[1:-1] for line in (HOME / page).read_text().splitlines()]
+    found = {row[0]: row[2] for row in rows if len(row) == 3}
+    bare = [name for name in names if not _FUNCTION.search(found.get(name, ""))]
+    skipped = [
+        file
+        for row in found.values()
+        for file, _ in _TEST_ID.findall(row)
+        if re.search(r"pytest\.(mark\.)?skip|mark\.xfail", (HOME / file).read_text("utf-8"))
+    ]
+
+    assert not bare, f"{page}: without a test: {bare}"
+    assert not skipped, _list(skipped)
 
 
 def _has_test(file: Path, name: str) -> bool:
