@@ -38,12 +38,14 @@ ROWS = {
     "PostgreSQL, share of a core": "postgres_core_share",
     "this program, share of a core": "generator_core_share",
     "memory, kB/client": "kb_per_client",
+    "memory, kB/document": "kb_per_document",
     "memory growth, MB": "growth_mb",
     "sent, MB": "sent_mb",
     "missed by the other reader": "other_reader_misses",
     "bytes per join": "bytes",
 }
-NEEDS_PID = {"us_per_delivery", "us_per_update", "ms_per_connect", "ms_per_join", "kb_per_client"}
+NEEDS_PID = {"us_per_delivery", "us_per_update", "ms_per_connect", "ms_per_join"}
+NEEDS_PID |= {"kb_per_client", "kb_per_document"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
         prog="scripts/load",
         description="Put load on a Yjs server: edits to many readers (fan-out), many documents "
         "(rooms), moving cursors (awareness), a wave of connections (storm), silence (idle), "
+        "what documents weigh in use and asleep (documents), "
         "joins of one large document (join), a reader that stops reading (slow-reader).",
         epilog="A delivery is one update that reached one client other than its author. CPU "
         "figures need --pid; PostgreSQL below that process, or at --postmaster, is shown apart. "

@@ -236,31 +236,3 @@ async def storm(stage: Stage, plan: Plan) -> Outcome:
     }
     await stage.leave(clients)
     return outcome
-
-
-async def idle(stage: Stage, plan: Plan) -> Outcome:
-    """Connections that do nothing: what they weigh, and whether they are left alone."""
-    base = base_update(1000, random.Random(1))  # noqa: S311 - repeatable prose
-    all_rooms = [stage.room(f"idle-{number}") for number in range(plan.documents)]
-    before = stage.probe.memory()
-    start = now()
-    clients = await stage.found(all_rooms, base)
-    more = plan.clients - len(clients)
-    clients += await stage.fill([all_rooms[k % plan.documents] for k in range(max(0, more))])
-    connect_s = round(now() - start, 2)
-    await asyncio.sleep(2)
-    stage.probe.refresh()
-    cpu, held = stage.probe.cpu(), stage.probe.memory()
-    await asyncio.sleep(plan.seconds)
-    used = stage.probe.cpu().since(cpu)
-    outcome: Outcome = {
-        "idle": {
-            "connect_s": connect_s,
-            "kb_per_client": round((held.pss - before.pss) * 1024 / len(clients), 2),
-            "server_core_share": round(used.server / plan.seconds, 4),
-            "postgres_core_share": round(used.postgres / plan.seconds, 4),
-        },
-        "totals": {"disconnected": sum(c.closed for c in clients), **memory(stage.probe)},
-    }
-    await stage.leave(clients)
-    return outcome

@@ -9,8 +9,9 @@ from rich.console import Console
 
 from .compare import Bench
 from .measure import Place, measure
+from .plot import plot_all
 from .report import quick_line, write
-from .rows import ROWS
+from .rows import FLOOR, ROWS
 from .servers import KINDS
 
 KILL = "kill"
@@ -39,10 +40,11 @@ def parser() -> argparse.ArgumentParser:
     )
     out.add_argument("--write", metavar="FILE", help="write the tables as Markdown")
     out.add_argument("--json", metavar="FILE", help="write all figures as JSON")
+    out.add_argument("--plots", metavar="FOLDER", help="write a picture of each row as SVG")
     out.add_argument(
         "--peer",
         action="append",
-        choices=[k for k in KINDS if k != "plait"],
+        choices=[k for k in KINDS if k not in {"plait", FLOOR}],
         help="compare with these peers only",
     )
     one = out.add_argument_group("one server that is already running")
@@ -59,8 +61,8 @@ def extra(options: argparse.Namespace, name: str) -> list[str]:
     """What the command line adds to each run of a row."""
     out = []
     seconds = options.seconds or (2.0 if options.quick or options.url else None)
-    if seconds and name != "slow-reader":
-        out += ["--seconds", str(seconds)]
+    if seconds and (length := ROWS[name].length):
+        out += [length, str(seconds)]
     if options.trace and name.startswith("join"):
         out += ["--trace", options.trace]
     return out
@@ -103,6 +105,8 @@ def main() -> int:
             else:
                 bench.row(name, ROWS[name])
         write(bench, options.write, options.json)
+        if options.plots:
+            plot_all(bench, Path(options.plots))
     return 0
 
 

@@ -13,7 +13,7 @@ from scripts._load.login import login
 from .kill import KillResult, kill_while_typing
 from .measure import LoadFailed, Measured, Place, load, measure
 from .report import cell_line
-from .rows import SUM, Against, Row
+from .rows import FLOOR, SUM, Against, Row
 from .servers import KINDS, DidNotStart, Server
 
 OURS = "plait"
@@ -34,6 +34,8 @@ class Comparison:
     ours: Measured
     ours_async: Measured | None
     peer: Measured
+    floor: Measured | None = None
+    """What hands frames on without documents."""
 
     def ratio(self, ours: Measured | None = None) -> float | None:
         """Ours divided by the peer's; None where one of them has no figure."""
@@ -65,6 +67,8 @@ class Bench:
         for against in wanted:
             for server in self._servers(against):
                 cells[server, KINDS[against.peer].dialect] = []
+        if row.has_floor and wanted:
+            cells[FLOOR, KINDS[FLOOR].dialect] = []
         self.console.rule(row.title)
         for _ in range(self.repeat):
             for (server, dialect), runs in cells.items():
@@ -73,7 +77,7 @@ class Bench:
         self.comparisons[name] = [self._compare(row, against, cells) for against in wanted]
 
     def _asked_for(self, against: Against) -> bool:
-        return against.target is not None if self.peers is None else against.peer in self.peers
+        return not against.by_name if self.peers is None else against.peer in self.peers
 
     def _servers(self, against: Against) -> list[str]:
         both = self.with_async and against.basis == SUM
@@ -90,6 +94,9 @@ class Bench:
             median(cells[OURS, dialect], row.unit),
             median(relaxed, row.unit) if relaxed else None,
             median(cells[against.peer, dialect], row.unit),
+            median(floor, row.unit)
+            if (floor := cells.get((FLOOR, KINDS[FLOOR].dialect)))
+            else None,
         )
 
     def _server(self, name: str) -> Server:

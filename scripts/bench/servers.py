@@ -78,6 +78,14 @@ KINDS: dict[str, Kind] = {
             store_s=12.0,
         ),
         Kind(
+            name="relay",
+            title="bare broadcast: no document, no account, no store",
+            dialect="y-websocket",
+            durability="not durable",
+            command=(sys.executable, str(NODE_PEERS / "relay_server.py")),
+            environment={"PORT": "{port}"},
+        ),
+        Kind(
             name="pycrdt-websocket",
             title="pycrdt-websocket on aiohttp, in memory",
             dialect="y-websocket",
