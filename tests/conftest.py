@@ -6,6 +6,7 @@ template database; a test's database is a copy of it. Nothing is started for run
 
 import asyncio
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -69,6 +70,7 @@ class _Run:
         shutil.rmtree(self.data, ignore_errors=True)
 
 
+_BY_CHANCE = re.compile(r" at 0x|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-")
 _run_key = pytest.StashKey[_Run]()
 
 
@@ -85,8 +87,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Refuse a name with an address in it: each worker would collect a test of another name."""
-    if " at 0x" in item.nodeid:
+    """Refuse a name with an address or a random id: each worker would collect another name."""
+    if _BY_CHANCE.search(item.nodeid):
         raise pytest.UsageError(f"{item.nodeid}: give this case an id of its own")
 
 

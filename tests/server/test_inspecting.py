@@ -162,8 +162,8 @@ async def test_without_a_database_a_node_goes_by_what_it_knows(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def strict(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Inside]:
-    """A server that closes a document over a fifth of a second."""
-    changes = {"document_slow_s_max": 0.2, "document_closed_s": 600, "closures_poll_s": 0.1}
+    """A server that closes a document over a second and a half."""
+    changes = {"document_slow_s_max": 1.5, "document_closed_s": 600, "closures_poll_s": 0.1}
     folder = tmp_path_factory.mktemp("strict")
     async with fresh_database(postgres) as database, serving(database, folder, **changes) as made:
         yield made
@@ -178,7 +178,7 @@ async def admin(strict: Inside) -> AsyncIterator[Guest]:
 
 def stall(_: Any) -> None:
     """An edit that takes long."""
-    time.sleep(0.3)
+    time.sleep(1.6)
 
 
 async def costly(inside: Inside, guest: Guest, name: str) -> str:

@@ -24,6 +24,7 @@ from server.operating.probes import READINESS
 from server.operating.tracing import END_S
 from tests.clients import becomes
 from tests.inside import Inside, fresh_database, serving
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -45,11 +46,12 @@ async def probe(inside: Inside, path: str = "/readyz") -> tuple[int, Any]:
         return answer.status, await answer.json()
 
 
-async def says(inside: Inside, *reasons: str) -> None:
-    """Wait until /readyz gives these reasons and no other."""
-    async with asyncio.timeout(20):
-        while (await probe(inside))[1]["reasons"] != list(reasons):  # noqa: ASYNC110
+async def says(inside: Inside, *reasons: str) -> tuple[int, Any]:
+    """Wait until /readyz gives these reasons and no other; its status and body then."""
+    async with asyncio.timeout(PATIENCE_S):
+        while (answer := await probe(inside))[1]["reasons"] != list(reasons):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+    return answer
 
 
 # -- probes -----------------------------------------------------------------------------------
@@ -58,7 +60,7 @@ async def says(inside: Inside, *reasons: str) -> None:
 async def test_a_server_that_works_is_alive_and_ready(watched: Inside) -> None:
     """Without a credential, for a probe that knows nothing but the address."""
     assert await probe(watched, "/livez") == (200, {"status": "ok"})
-    assert await probe(watched) == (200, {"status": "ready", "reasons": []})
+    assert await says(watched) == (200, {"status": "ready", "reasons": []})
 
 
 async def test_not_ready_while_commits_lag(watched: Inside) -> None:
@@ -69,8 +71,7 @@ async def test_not_ready_while_commits_lag(watched: Inside) -> None:
             async with connection.transaction():
                 await connection.execute("LOCK TABLE heads IN ACCESS EXCLUSIVE MODE")
                 update = await y.write("late")
-                await says(watched, "commits lag")
-                status, _ = await probe(watched)
+                status, _ = await says(watched, "commits lag")
                 alive = await probe(watched, "/livez")
             await y.stored(update)
         await says(watched)
@@ -118,7 +119,7 @@ async def test_the_start_of_the_end_is_told_while_doors_are_open(
         await says(inside, "draining")
         late = await (await guest.y("notes")).sync()
         await y.stored(await y.write("to the last"))
-        codes = [await y.closed(30), await late.closed(30)]
+        codes = [await y.closed(), await late.closed()]
         await ending
 
     assert codes == [1012, 1012]
