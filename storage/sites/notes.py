@@ -35,8 +35,8 @@ WHERE EXISTS (SELECT FROM heads WHERE document = n.document AND NOT deleted)
 ON CONFLICT (document) DO UPDATE SET head = excluded.head, facts = excluded.facts
 WHERE note_facts.head < excluded.head
 """
-_FORGET = "DELETE FROM note_facts f USING documents d WHERE d.id = f.document AND d.scope = $1"
-_NOWHERE = UUID(int=0)
+NOWHERE = UUID(int=0)
+"""No document has this id, and all come after it."""
 
 
 class Noted(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ class SiteNotes:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def of(self, scope: str, after: UUID = _NOWHERE) -> list[Noted]:
+    async def of(self, scope: str, after: UUID = NOWHERE) -> list[Noted]:
         """The notes of a site's scope by id, from the one behind `after`; at most PAGE_MAX."""
         with reaching():
             rows = await self._pool.fetch(_NOTES, scope, after, PAGE_MAX)
@@ -90,8 +90,3 @@ class SiteNotes:
         documents, heads, facts = (list(column) for column in zip(*found, strict=True))
         with reaching():
             await self._pool.execute(_KEEP, documents, heads, facts)
-
-    async def forget(self, scope: str) -> None:
-        """Forget the facts of all notes of a scope, because its site is gone."""
-        with reaching():
-            await self._pool.execute(_FORGET, scope)

@@ -83,6 +83,7 @@ _END_SCOPE = """
 UPDATE scopes SET deleted_at = now(), rights_version = rights_version + 1 WHERE id = $1
 """
 _USES = "DELETE FROM members WHERE scope = $1"
+_FACTS = "DELETE FROM note_facts f USING documents d WHERE d.id = f.document AND d.scope = $1"
 
 
 class Sites:
@@ -226,6 +227,7 @@ class Sites:
                 if scope is not None:
                     await connection.execute(_END_SCOPE, scope)
                     await connection.execute(_USES, scope)
+                    await connection.execute(_FACTS, scope)
         return scope
 
     async def _one(self, sql: str, *values: object) -> Site | None:

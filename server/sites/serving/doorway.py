@@ -46,7 +46,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     def is_at(self, url: str) -> bool:
         """Whether this is a site's own address: cookies count there, and there alone."""
         here, there = urlsplit(self.origin), urlsplit(url)
-        return (here.hostname, self.path.lower()) == (there.hostname, there.path.lower())
+        return (here.hostname, self.path) == (there.hostname, there.path)
 
 
 class Doorway:
@@ -58,6 +58,7 @@ class Doorway:
         wildcard = settings.sites_wildcard_url.rstrip("/")
         self._wildcard = urlsplit(wildcard.replace("*", "x")).hostname or ""
         self._wildcard_url = wildcard
+        self._is_off = "flowershow" in settings.adapters_off
         self._nobodys: OrderedDict[str, float] = OrderedDict()
 
     @property
@@ -67,6 +68,8 @@ class Doorway:
 
     async def open(self, request: web.Request) -> Opened | None:
         """What of the sites a request is for; None: it is for the server itself."""
+        if self._is_off:
+            return None
         name = host_name(request.headers.get("Host", ""))
         raw = request.rel_url.raw_path
         sites_url = self._hosts.sites_url
@@ -90,7 +93,7 @@ class Doorway:
         """Where a request on the server's own origin that means a site is sent."""
         raw = request.rel_url.raw_path
         is_meant = _is_sites(raw) and not raw.startswith("/_") and self.is_separate
-        if not is_meant or not self._hosts.is_ours(request):
+        if self._is_off or not is_meant or not self._hosts.is_ours(request):
             return None
         query = request.rel_url.raw_query_string
         return self._hosts.sites_url + raw + (f"?{query}" if query else "")
@@ -98,9 +101,9 @@ class Doorway:
     async def _below(self, origin: str, raw: str) -> Opened:
         """A site by its path: `/@user/site` or `/anon/site`."""
         first, name, rest = _split(raw, 2)
-        site = None
-        if first.startswith("@") and name:
-            site = await self._catalogue.named(unquote(first[1:]), unquote(name))
+        who, site = unquote(first), None
+        if who.startswith("@") and name:
+            site = await self._catalogue.named(who[1:], unquote(name))
         elif first == "anon" and name:
             site = await self._catalogue.anonymous(unquote(name))
         if site is None:
@@ -136,7 +139,7 @@ def _split(raw: str, count: int) -> tuple[str, str, str]:
     """The first two parts of a path, and the rest of it."""
     parts = raw.lstrip("/").split("/", count)
     parts += [""] * (3 - len(parts))
-    return parts[0].replace("%40", "@", 1), parts[1], parts[2]
+    return parts[0], parts[1], parts[2]
 
 
 DOORWAY = web.AppKey("doorway", Doorway)

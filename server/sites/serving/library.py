@@ -59,7 +59,7 @@ class Library:
             shelf = self._shelves[site.id] = Shelf(self, site)
         self._shelves.move_to_end(site.id)
         try:
-            await shelf.refresh(site)
+            shelf = self._shelves[site.id] = await shelf.refresh(site)
         except BaseException:
             # Half of a change would stay for ever: the next one begins anew.
             if self._shelves.get(site.id) is shelf:

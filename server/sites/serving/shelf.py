@@ -27,7 +27,7 @@ from server.sites.rendering.vault import File, Vault
 from server.sites.serving.press import digest_of
 from server.sites.serving.texts import Text, Wanted
 from storage.sites import Site
-from storage.sites.notes import PAGE_MAX, Noted
+from storage.sites.notes import NOWHERE, PAGE_MAX, Noted
 
 if TYPE_CHECKING:
     from server.sites.serving.library import Library
@@ -58,7 +58,8 @@ class Shelf:
         """Its vault's versions are its own."""
         self.version: bytes | None = None
         """Of the list of files."""
-        self._config_hash = ""
+        self._config_hash: str | None = None
+        self._successor: Shelf | None = None
         self._paths: dict[UUID, str] = {}
         self._heads: dict[UUID, int] = {}
         self._digests: dict[UUID, tuple[int, bytes]] = {}
@@ -69,22 +70,37 @@ class Shelf:
         """Up to where the feed of changes was read."""
         self._turn = asyncio.Lock()
 
-    async def refresh(self, site: Site) -> None:
-        """Bring it up to date. Raises Unavailable or Busy."""
+    async def refresh(self, site: Site) -> Shelf:
+        """Bring it up to date; the shelf to use, which is another one after a new configuration.
+
+        Raises Unavailable or Busy.
+        """
+        library = self._library
         self.site = site
-        listing = await self._library.catalogue.listing(site)
+        listing = await library.catalogue.listing(site)
         async with self._turn:
+            if self._successor is not None:
+                return await self._successor.refresh(site)
             if self._marker is None:
-                found = await self._library.feed.since(site.scope, _LATEST, 1)
-                self._marker = found.marker
+                self._marker = (await library.feed.since(site.scope, _LATEST, 1)).marker
             if listing.version != self.version:
+                # Read again: while this waited for its turn, others may have taken a newer list.
+                listing = await library.catalogue.listing(site)
                 served = {path: file for path, file in listing.files.items() if file.is_served}
+                if not await self._is_configured(served):
+                    # Which files are shown at all may be another question now: begin anew, while
+                    # those who are still reading go on here.
+                    successor = Shelf(library, site)
+                    await successor.refresh(site)
+                    self._successor = successor
+                    return successor
                 await self._take(served)
                 self.version = listing.version
             now = asyncio.get_running_loop().time()
             if now >= self._news_at:
                 self._news_at = now + NEWS_S
                 await self._news()
+        return self
 
     async def note(self, path: str) -> tuple[Note | None, str] | None:
         """A note as it is committed now; with its text where it takes too much to render it.
@@ -92,9 +108,9 @@ class Shelf:
         None where it cannot be read.
         """
         press = self._library.press
-        document = UUID(self.files[path].document)
+        document = self._document(path)
         known = self._digests.get(document)
-        if known is not None and known[0] == await self.head(path):
+        if known is not None and known[0] == await self._head(document):
             found = press.known(path, known[1])
             if found is not None and found[0] is not None:
                 return found[0], ""
@@ -116,7 +132,7 @@ class Shelf:
 
     async def text(self, path: str) -> str | None:
         """The text of a note as it is committed now; None where it cannot be read."""
-        document = UUID(self.files[path].document)
+        document = self._document(path)
         stands = await self._library.notes.stand([document])
         if document not in stands:
             return None
@@ -130,17 +146,19 @@ class Shelf:
                 await self._read(found)
         return text
 
-    async def head(self, path: str) -> int | None:
-        """Where the log of a note stands."""
-        document = UUID(self.files[path].document)
+    async def _head(self, document: UUID) -> int | None:
         stand = (await self._library.notes.stand([document])).get(document)
         return stand.head if stand else None
+
+    def _document(self, path: str) -> UUID:
+        """The document of a note; nobody's, where it went while it was read."""
+        file = self.files.get(path)
+        return UUID(file.document) if file and file.document else NOWHERE
 
     # -- the list of files ---------------------------------------------------------------
 
     async def _take(self, served: dict[str, Listed]) -> None:
         """The list of files is another one."""
-        await self._configure(served)
         before, self.files = self.files, served
         for path in before.keys() - served.keys():
             self._drop(path, before[path])
@@ -175,17 +193,15 @@ class Shelf:
         for start in range(0, len(wanted), _TOGETHER_MAX):
             await self._read(await library.texts.read(wanted[start : start + _TOGETHER_MAX]))
 
-    async def _configure(self, served: dict[str, Listed]) -> None:
+    async def _is_configured(self, served: dict[str, Listed]) -> bool:
+        """Whether the configuration is the one that this shelf was made by; a new one has none."""
         file = served.get(CONFIG)
         digest = file.hash if file else ""
-        if digest == self._config_hash:
-            return
+        if self._config_hash is not None:
+            return digest == self._config_hash
         data = await self._library.bytes_of(file, siteconfig.BYTES_MAX) if file else b""
         self.config, self._config_hash = siteconfig.parse(data), digest
-        # Which files are shown at all may be another question now: begin anew.
-        self.vault, self.files = Vault(), {}
-        self._paths.clear()
-        self._heads.clear()
+        return True
 
     def _drop(self, path: str, file: Listed) -> None:
         self.vault.remove(path)

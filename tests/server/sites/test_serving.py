@@ -368,3 +368,44 @@ async def test_the_edit_link_leads_to_the_editor_of_the_text(
 
     there = f"{inside.url}/w/{site.scope}/guides%2FWriting.md"
     assert f'<a class="edit-link" href="{there}" rel="nofollow">Edit</a>' in text
+
+
+async def test_a_new_configuration_changes_what_is_shown(
+    reader: Reader, inside: Inside, ada: Guest
+) -> None:
+    """Left-out files go, redirects come, at once; what cannot be read is no configuration."""
+    files = {"index.md": b"# Home\n", "a.md": b"# A\n", "b.md": b"# B\n"}
+    site = await publish(inside, ada.account, "configured", files)
+    assert (await reader.ask("/@ada/configured/a"))[0] == 200
+
+    config = {"contentExclude": ["/a"], "redirects": [{"from": "/c", "to": "/b"}], "title": "New"}
+    await put(inside, site, {"config.json": json.dumps(config).encode()})
+    assert (await reader.ask("/@ada/configured/a"))[0] == 404
+    assert (await reader.ask("/@ada/configured/a.md"))[0] == 404
+    assert (await reader.ask("/@ada/configured/c"))[2]["Location"] == "/@ada/configured/b"
+    assert "<title>B - New</title>" in (await reader.ask("/@ada/configured/b"))[1]
+
+    await put(inside, site, {"config.json": b"{"})
+    assert (await reader.ask("/@ada/configured/a"))[0] == 200
+
+
+async def test_a_large_site_is_known_again_without_reading_its_texts(
+    reader: Reader, inside: Inside, ada: Guest
+) -> None:
+    """What was read of notes is stored with their heads; one that was edited since is read anew."""
+    files = {f"n{number}.md": f"# Note {number}\n\n[[n1]]\n".encode() for number in range(60)}
+    site = await publish(inside, ada.account, "large", files)
+    assert (await reader.ask("/@ada/large/n1"))[1].count("Linked from") == 1
+    library = inside.app[LIBRARY]
+    known = await library.known(site.scope)
+    assert len([each for each in known.values() if each.is_fresh]) == 60
+
+    await put(inside, site, {"n7.md": b"# Seventh\n"})
+    library._shelves.clear()
+    text = (await reader.ask("/@ada/large/n1"))[1]
+    assert text.count(">Note ") > 60
+    assert ">Seventh</a>" in text
+    assert "Note 7<" not in text.split("Linked from")[1]
+    await inside.app[SITES].store.remove(site.id)
+    assert (await reader.ask("/@ada/large/n1"))[0] == 404
+    assert all(each.facts is None for each in (await library.known(site.scope)).values())
