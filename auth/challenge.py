@@ -11,9 +11,11 @@ expired anyway.
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from auth import succession
 from auth.errors import BadCredential, Unauthorized
 from auth.keys import encode_base58
 
@@ -42,9 +44,17 @@ class Signed:
 class Challenges:
     """Issues and checks challenges with one secret that all nodes of a server share."""
 
-    def __init__(self, secret: bytes, server: str, lifetime_s: float = LIFETIME_S) -> None:
+    def __init__(
+        self,
+        secret: bytes,
+        server: str,
+        lifetime_s: float = LIFETIME_S,
+        others: Sequence[bytes] = (),
+    ) -> None:
+        """`others`: secrets of keys that were in use before, or will be."""
         assert len(secret) >= NONCE_BYTES
         self._secret = secret
+        self._secrets = (secret, *others)
         # Blanks part the text, so the server's name must not hold any.
         self._server = "".join(c if c.isalnum() or c in ".:-_/" else "-" for c in server)[:200]
         self._lifetime_s = lifetime_s
@@ -54,14 +64,16 @@ class Challenges:
         assert len(random_bytes) == NONCE_BYTES
         at = datetime.fromtimestamp(now, UTC).strftime(_TIME_FORM)
         body = f"{_PREFIX} {self._server} {at} {encode_base58(random_bytes)}"
-        return f"{body} {self._seal(body, key)}"
+        return f"{body} {self._seal(body, key, self._secret)}"
 
     def check(self, text: str, key: bytes, now: float) -> Signed:
         """The challenge if we issued it for `key` and it is still fresh; Unauthorized if not."""
         body, _, seal = text.rpartition(" ")
-        if len(text) > _TEXT_LETTERS_MAX or not hmac.compare_digest(
-            self._seal(body, key).encode(), seal.encode("utf-8", "replace")
-        ):
+        if len(text) > _TEXT_LETTERS_MAX:
+            raise Unauthorized("challenge_invalid")
+        shown = seal.encode("utf-8", "replace")
+        seals = [self._seal(body, key, secret).encode() for secret in self._secrets]
+        if not any(hmac.compare_digest(each, shown) for each in seals):
             raise Unauthorized("challenge_invalid")
         # Sealed by us, so its parts are where we put them.
         at = datetime.strptime(body.split(" ")[2], _TIME_FORM).replace(tzinfo=UTC)
@@ -70,10 +82,11 @@ class Challenges:
             raise Unauthorized("challenge_expired")
         return Signed(hashlib.sha256(text.encode()).digest(), expires_at)
 
-    def _seal(self, body: str, key: bytes) -> str:
+    @staticmethod
+    def _seal(body: str, key: bytes, secret: bytes) -> str:
         # Fixed length first, so that no two pairs of key and text make one message.
         message = key + body.encode("utf-8", "replace")
-        return encode_base58(hmac.digest(self._secret, message, "sha256"))
+        return encode_base58(hmac.digest(secret, message, "sha256"))
 
 
 def read_server_challenge(text: str) -> bytes:
@@ -86,6 +99,8 @@ def read_server_challenge(text: str) -> bytes:
     data = text.encode("utf-8", "replace")
     if text.startswith(_PREFIX):
         raise BadCredential("server_challenge", "must not be a login challenge")
+    if text.startswith(succession.PREFIX):
+        raise BadCredential("server_challenge", "must not name a key")
     if not SERVER_CHALLENGE_BYTES_MIN <= len(data) <= SERVER_CHALLENGE_BYTES_MAX:
         raise BadCredential(
             "server_challenge",

@@ -4,9 +4,12 @@ Verification is libsodium's, which also refuses public keys of small order: such
 verify signatures that nobody made.
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
 import hashlib
+from collections.abc import Sequence
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -29,9 +32,11 @@ _SIGNATURE_LETTERS_MAX = 132
 class ServerKey:
     """One Ed25519 key of this server, made from 32 secret bytes that never leave this object."""
 
-    def __init__(self, seed: bytes) -> None:
+    def __init__(self, seed: bytes, others: Sequence[ServerKey] = ()) -> None:
+        """`others`: keys that were or will be in this one's place, and are still verified with."""
         assert len(seed) == KEY_BYTES
         self._seed = seed
+        self.others = tuple(others)
         self._signing = SigningKey(seed)
         self.public = bytes(self._signing.verify_key)
         """The 32 bytes of the public key."""
@@ -61,6 +66,10 @@ class ServerKey:
         """
         hkdf = HKDF(algorithm=hashes.SHA256(), length=length, salt=None, info=purpose.encode())
         return hkdf.derive(self._seed)
+
+    def derive_all(self, purpose: str, length: int = 32) -> tuple[bytes, ...]:
+        """That secret, and those of the others, which are only to verify with."""
+        return tuple(key.derive(purpose, length) for key in (self, *self.others))
 
 
 def key_id(public: bytes) -> str:

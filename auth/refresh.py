@@ -37,16 +37,18 @@ class RefreshToken:
 class RefreshTokens:
     """Mints and reads refresh tokens with one secret that all nodes of a server share."""
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, *others: bytes) -> None:
+        """`others`: secrets of keys that were in use before, or will be."""
         assert len(secret) >= SECRET_BYTES
         self._secret = secret
+        self._secrets = (secret, *others)
 
     def mint(self, family: str, random_bytes: bytes) -> str:
         """A new token of `family`, which must be a plain id without an underscore."""
         assert len(random_bytes) == SECRET_BYTES
         assert family.isalnum()
         body = f"{REFRESH_PREFIX}{family}_{encode_base58(random_bytes)}"
-        return f"{body}_{self._seal(body)}"
+        return f"{body}_{self._seal(body, self._secret)}"
 
     def read(self, text: str) -> RefreshToken:
         """The token in `text` if we made it, used or not; Unauthorized otherwise."""
@@ -55,12 +57,14 @@ class RefreshTokens:
         body, _, seal = text.rpartition("_")
         if len(text) > _LETTERS_MAX or not text.isascii() or body.count("_") != 2:
             raise Unauthorized("token_invalid")
-        if not hmac.compare_digest(self._seal(body), seal):
+        seals = [self._seal(body, secret) for secret in self._secrets]
+        if not any(hmac.compare_digest(each, seal) for each in seals):
             raise Unauthorized("token_invalid")
         return RefreshToken(body.split("_")[1], digest(text))
 
-    def _seal(self, body: str) -> str:
-        return encode_base58(hmac.digest(self._secret, body.encode(), "sha256")[:_SEAL_BYTES])
+    @staticmethod
+    def _seal(body: str, secret: bytes) -> str:
+        return encode_base58(hmac.digest(secret, body.encode(), "sha256")[:_SEAL_BYTES])
 
 
 def digest(text: str) -> bytes:

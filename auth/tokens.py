@@ -103,8 +103,16 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
 class Tokens:
     """Mints tokens with one signing key; verifies those of this key and of retired ones."""
 
-    def __init__(self, key: ServerKey, audience: str, retired: Iterable[bytes] = ()) -> None:
+    def __init__(
+        self,
+        key: ServerKey,
+        audience: str,
+        retired: Iterable[bytes] = (),
+        audiences: Iterable[str] = (),
+    ) -> None:
+        """`audiences`: identity keys that this server had before."""
         self._audience = audience
+        self._audiences = {audience, *audiences}
         self._key = key
         # A token of ours has one of few possible headers, letter for letter. Looking the key up
         # by the whole header leaves nothing in it for an attacker to choose.
@@ -163,7 +171,7 @@ class Tokens:
         Never takes an algorithm from the token: HS256, `none` and keys of others are refused.
         """
         claims = self._decode(token)
-        if claims.iss != ISSUER or claims.aud != self._audience or not claims.is_complete:
+        if claims.iss != ISSUER or claims.aud not in self._audiences or not claims.is_complete:
             raise Unauthorized("token_invalid")
         if now >= claims.expires_at:
             raise Unauthorized("token_expired")

@@ -63,7 +63,7 @@ class Identity:
         self.hosts = Hosts(settings)
         self._keep_in(pool)
         self.cookies = Signed(self.keyring.signing, "session")
-        self.tokens = Tokens(self.keyring.signing, self.keyring.identity.public_text)
+        self.tokens = _tokens_of(self.keyring)
         self.watch = Watch(self.grants.moved, period_s=settings.rights_poll_s)
         self.limits = {"auth": Limit(settings.login_attempts_per_minute, time.monotonic)}
         self.identify = Identify(
@@ -179,3 +179,9 @@ class Identity:
 
 
 IDENTITY = web.AppKey("identity", Identity)
+
+
+def _tokens_of(keys: Keyring) -> Tokens:
+    """Tokens of these keys; those of the keys before them hold too."""
+    before = [key.public for key in keys.signing.others]
+    return Tokens(keys.signing, keys.identity.public_text, before, keys.audiences)

@@ -96,8 +96,8 @@ class Logins:
         self._accounts = accounts
         self._credentials = credentials
         self._clock = clock
-        self._refresh = RefreshTokens(keyring.signing.derive("refresh-token"))
-        self._secret = keyring.signing.derive("login-challenge")
+        self._refresh = RefreshTokens(*keyring.signing.derive_all("refresh-token"))
+        self._secrets = keyring.signing.derive_all("login-challenge")
 
     def challenge(self, public_key: str) -> str:
         """A text to sign; the same for known and unknown keys, and nothing is stored for it."""
@@ -195,7 +195,8 @@ class Logins:
     def _challenges(self) -> Challenges:
         # Made anew because the public URL is known only once the server listens.
         server = self._hosts.public_url.partition("://")[2]
-        return Challenges(self._secret, server, self._settings.challenge_s)
+        secret, *others = self._secrets
+        return Challenges(secret, server, self._settings.challenge_s, others)
 
     async def _register(self, key: bytes, attempt: Attempt) -> tuple[Account, str]:
         mode = effective_mode(self._settings.registration, is_loopback=attempt.is_local)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from auth.errors import BadCredential
 from auth.personal import PREFIXES, read_scopes
-from server.admin import leaving, saving, verifying
+from server.admin import keys, leaving, saving, verifying
 from server.admin.ascently import Backup, move
 from server.admin.opened import database, fail
 from server.errors import BadBody
@@ -36,6 +36,9 @@ STATES = ("pending", "active", "disabled", "refused")
 def main(argv: Sequence[str] | None = None, program: str = "scripts/admin") -> None:
     """Do what the words say; what goes wrong is one sentence on stderr and exit 1."""
     options = _parser(program).parse_args(argv)
+    if options.what == "keys":
+        keys.run(options)
+        return
     try:
         asyncio.run(_run(options))
     except (StorageError, BadCredential, BadBody, OSError) as error:
@@ -186,6 +189,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     root.add_argument("--none", action="store_true", help="nowhere any more")
     _token_words(words.add_parser("token", help="personal access tokens of an account"))
     _backup_words(words.add_parser("ascently", help="a climber's dataset as a folder"))
+    keys.add(words)
     leaving.add(words)
     saving.add(words)
     verifying.add(words)

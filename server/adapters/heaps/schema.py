@@ -8,6 +8,15 @@ from typing import Any
 import msgspec
 
 
+class Predecessor(msgspec.Struct, kw_only=True):
+    """An identity key that was replaced."""
+
+    public_key: str
+    successor_signature: str
+    """Base58 of its signature over `plait-succession:v1 THIS_KEY NEXT_KEY`; the next key is that of
+    the predecessor behind it, or `public_key`."""
+
+
 class Instance(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Reply of GET /api/."""
 
@@ -19,6 +28,8 @@ class Instance(msgspec.Struct, kw_only=True, omit_defaults=True):
     selfhosted: bool
     is_admin: bool | None = None
     """Only for those who are logged in."""
+    predecessors: list[Predecessor] = []
+    """Identity keys that this server had before, and how they named the one that followed."""
 
 
 class Part(msgspec.Struct):

@@ -32,6 +32,10 @@ async def instance(request: web.Request) -> web.Response:
             public_url=request.app[HOSTS].public_url,
             selfhosted=True,
             is_admin=None if principal is None else principal.is_admin,
+            predecessors=[
+                schema.Predecessor(public_key=old.public_text, successor_signature=old.signature)
+                for old in identity.keyring.predecessors
+            ],
         )
     )
 
