@@ -1,7 +1,7 @@
 """Settings of published sites; see `server.settings.topics` for how a setting is written."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crdt.bounds import MIB
 
@@ -92,6 +92,24 @@ class Sites:
 
     domain_addresses: tuple[str, ...] = ()
     """Addresses that an apex domain may point to instead."""
+
+    github_url: str = "https://github.com"
+    """Where people install the GitHub App."""
+
+    github_api_url: str = "https://api.github.com"
+    """The REST API of GitHub."""
+
+    github_app_id: str = ""
+    """The id of the GitHub App; empty: sites cannot follow repositories."""
+
+    github_app_slug: str = ""
+    """Its name in URLs."""
+
+    github_app_key: str = field(default="", repr=False)
+    """Its private key (PEM), or the path of a file with it."""
+
+    github_webhook_secret: str = field(default="", repr=False)
+    """The secret that GitHub signs its webhooks with."""
 
     def site_complaints(self) -> list[str]:
         """What is wrong with them, a sentence each."""

@@ -17,6 +17,8 @@ from server.limits import LIMITS, Limit
 from server.media.gallery import GALLERY
 from server.sites.catalogue import SITES
 from server.sites.domains import Domains
+from server.sites.github.client import GitHubApp
+from server.sites.github.following import Following
 from server.sites.janitor import Janitor
 from server.sites.publishing import PUBLISHING, Publishing
 from server.sites.receiving import RECEIVING, Receiving
@@ -33,6 +35,9 @@ class Stores:
     devices: DeviceCodes
     people: Profiles
     github: GitHub
+    following: Following
+    states: Links
+    """Of people who are sent to GitHub and come back."""
     domains: Domains
     ownership: Links
     anonymous: Limit
@@ -49,17 +54,21 @@ def install(app: web.Application, pool: Pool) -> None:
     publishing = Publishing(catalogue, app[CATALOGUE], identity, app[HOSTS])
     app[PUBLISHING] = publishing
     app[RECEIVING] = Receiving(publishing, app[GALLERY])
+    github = GitHub(pool)
+    following = Following(GitHubApp(settings), github, app[RECEIVING])
     app[STORES] = Stores(
         devices=DeviceCodes(pool),
         people=Profiles(pool),
-        github=GitHub(pool),
+        github=github,
+        following=following,
+        states=Links(identity.keyring.signing, "github-state"),
         domains=Domains(settings, app[HOSTS], catalogue.store),
         ownership=Links(identity.keyring.signing, "site-ownership"),
         anonymous=Limit(settings.anonymous_sites_per_hour, time.monotonic, window_s=3600),
     )
     janitor = Janitor(publishing, app[CATALOGUE], app[STORES].devices)
     app.on_startup.append(_starts(janitor))
-    app.on_cleanup.append(_stops(janitor))
+    app.on_cleanup.append(_stops(janitor, following))
     limits = {
         "codes": settings.device_codes_per_minute,
         # Whoever may ask for a code may ask after it.
@@ -79,9 +88,11 @@ def _starts(janitor: Janitor) -> Hook:
     return start
 
 
-def _stops(janitor: Janitor) -> Hook:
+def _stops(janitor: Janitor, following: Following) -> Hook:
     async def stop(app: web.Application) -> None:
         del app
         await janitor.stop()
+        await following.close()
+        await following.app.close()
 
     return stop

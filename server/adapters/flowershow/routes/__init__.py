@@ -6,9 +6,11 @@ from server.adapters.flowershow.routes import (
     device,
     domain,
     files,
+    github,
     seo,
     sites,
     user,
+    webhook,
 )
 
 ROUTES = [
@@ -19,6 +21,8 @@ ROUTES = [
         anonymous.ROUTES,
         files.ROUTES,
         access.ROUTES,
+        github.ROUTES,
+        webhook.ROUTES,
         domain.ROUTES,
         seo.ROUTES,
         sites.ROUTES,

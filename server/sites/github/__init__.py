@@ -1,0 +1,1 @@
+"""Sites that follow a repository: the GitHub App, and what is done when somebody pushes."""
