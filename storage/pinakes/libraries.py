@@ -11,7 +11,7 @@ import msgspec
 from storage.blobs import books
 from storage.errors import reaching
 from storage.pinakes import KIND
-from storage.pinakes.writing import Conflict, File, Writing, writing
+from storage.pinakes.writing import INDEXED, Conflict, File, Writing, writing
 from storage.pool import Pool, transaction
 
 DROPPED_MAX = 5000
@@ -51,6 +51,10 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     entries: list[Change]
     has_more: bool
+    head: int
+    """The latest cursor that there is."""
+    floor: int
+    """The latest tombstone that was removed: an older cursor may miss a deletion."""
 
 
 _FIND = "SELECT account, scope, floor FROM pinakes_libraries WHERE account = $1"
@@ -58,21 +62,23 @@ _SCOPE = "INSERT INTO scopes (id, kind, owner) VALUES ($1, 'pinakes', $2)"
 _MAKE = "INSERT INTO pinakes_libraries (account, scope) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 _END_SCOPE = "DELETE FROM scopes WHERE id = $1"
 # The newest stamp is read from the index; after a compaction it may be that of a removed tombstone.
-_HEAD = """
+_HEAD = f"""
 SELECT greatest(floor, coalesce((SELECT max(stamp) FROM pinakes_files WHERE scope = $1), 0))
+       AS head, floor, {INDEXED}
 FROM pinakes_libraries WHERE scope = $1
-"""
+"""  # noqa: S608  (the words are ours)
 _PAGE = """
 SELECT f.stamp, f.born, f.path, f.hash, f.size, f.change, f.device, f.mtime, f.changed_at,
        f.old_path, f.moved_to,
-       (SELECT o.born FROM pinakes_files o WHERE o.scope = $1 AND o.path = f.old_path
-        AND o.hash IS NULL AND o.moved_to = f.path) AS from_born,
-       f.moved_to IS NOT NULL AND EXISTS (
-           SELECT FROM pinakes_files n WHERE n.scope = $1 AND n.path = f.moved_to
-           AND n.hash IS NOT NULL AND n.old_path = f.path) AS has_moved
+       CASE WHEN o.hash IS NULL AND o.moved_to = f.path THEN o.born END AS from_born,
+       coalesce(n.hash IS NOT NULL AND n.old_path = f.path, false) AS has_moved
 FROM (
     SELECT * FROM pinakes_files WHERE scope = $1 AND stamp > $2 ORDER BY stamp LIMIT $3
-) f ORDER BY f.stamp
+) f LEFT JOIN LATERAL (
+    SELECT * FROM pinakes_files WHERE scope = $1 AND path = f.old_path OFFSET 0
+) o ON true LEFT JOIN LATERAL (
+    SELECT * FROM pinakes_files WHERE scope = $1 AND path = f.moved_to OFFSET 0
+) n ON true ORDER BY f.stamp
 """
 _FILE = """
 SELECT path, hash, size, change, device, mtime, old_path, moved_to, changed_at
@@ -160,8 +166,17 @@ class Libraries:
     async def page(self, library: Library, cursor: int, limit: int) -> Page:
         """What changed after a cursor, oldest first."""
         with reaching():
-            rows = await self._pool.fetch(_PAGE, library.scope, cursor, limit + 1)
-        return Page(entries=[Change(**row) for row in rows[:limit]], has_more=len(rows) > limit)
+            async with transaction(self._pool) as connection:
+                found = await connection.fetchrow(_HEAD, library.scope)
+                assert found is not None
+                rows = await connection.fetch(_PAGE, library.scope, cursor, limit + 1)
+        names = Change.__struct_fields__
+        return Page(
+            entries=[Change(**dict(zip(names, row, strict=True))) for row in rows[:limit]],
+            has_more=len(rows) > limit,
+            head=found["head"],
+            floor=found["floor"],
+        )
 
     async def file(self, library: Library, path: str) -> tuple[File, datetime] | None:
         """The file of a path, and when it changed."""

@@ -85,9 +85,20 @@ def _sql(text: str) -> str:
     return text
 
 
-_LOCK = "SELECT last_stamp FROM scopes WHERE id = $1 FOR NO KEY UPDATE"
+INDEXED = """
+set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+set_config('enable_sort', 'off', true)
+"""
+"""Makes a transaction look up by keys: statistics of a library that just grew say otherwise, and
+then a page would read all of it."""
+
+_LOCK = f"SELECT last_stamp, {INDEXED} FROM scopes WHERE id = $1 FOR NO KEY UPDATE"  # noqa: S608
 _PATHS = "SELECT paths FROM pinakes_libraries WHERE scope = $1"
-_FILES = _sql("SELECT FILE FROM pinakes_files WHERE scope = $1 AND path = ANY ($2)")
+_FILES = _sql("""
+SELECT FILE FROM unnest($2::text[]) AS wanted (wanted_path) CROSS JOIN LATERAL (
+    SELECT FILE FROM pinakes_files WHERE scope = $1 AND path = wanted_path OFFSET 0
+) f
+""")
 _CONTENTS = "SELECT hash, size FROM pinakes_contents WHERE scope = $1 AND hash = ANY ($2)"
 _CONFLICTS = _sql("SELECT CONFLICT FROM pinakes_conflicts WHERE scope = $1 AND path = ANY ($2)")
 _COUNT_CONFLICTS = "SELECT count(*) FROM pinakes_conflicts WHERE scope = $1"
@@ -101,8 +112,10 @@ _HAS_PENDING = """
 SELECT EXISTS (SELECT FROM pinakes_pending WHERE scope = $1 AND path = $2 AND device = $3)
 """
 _PUT = """
-WITH old AS (
-    SELECT hash FROM pinakes_files WHERE scope = $1 AND path = ANY ($2) AND hash IS NOT NULL
+WITH old AS MATERIALIZED (
+    SELECT DISTINCT f.hash FROM unnest($2::text[]) AS wanted (wanted_path) CROSS JOIN LATERAL (
+        SELECT hash FROM pinakes_files WHERE scope = $1 AND path = wanted_path OFFSET 0
+    ) f WHERE f.hash IS NOT NULL
 ), put AS (
     INSERT INTO pinakes_files AS f (scope, path, hash, size, change, device, mtime, old_path,
                                     moved_to, stamp, born)

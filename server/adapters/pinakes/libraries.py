@@ -89,12 +89,12 @@ class Shelves:
         0 is the start. Raises ApiError (400).
         """
         library = await self.of(account)
-        head = await self._head(library, cursor)
-        if 0 < cursor < library.floor:
+        page = await self.store.page(library, cursor, limit)
+        _check(cursor, page.head)
+        if 0 < cursor < page.floor:
             message = "deletions may be missing since this cursor: begin without one"
             raise ApiError(400, "cursor_expired", message)
-        seen = self._walks.seen(account, device, cursor, head)
-        return await self.store.page(library, cursor, limit), seen
+        return page, self._walks.seen(account, device, cursor, page.head)
 
     def paused(self, account: str, device: UUID | None, seen: Seen, cursor: int) -> None:
         """A page was handed out that is not the last one."""
@@ -103,18 +103,12 @@ class Shelves:
     async def acknowledge(self, device: Device, cursor: int) -> int:
         """A device has all up to a cursor; where it is now. Raises ApiError (400)."""
         library = await self.of(device.account)
-        await self._head(library, cursor)
+        _check(cursor, await self.store.head(library))
         reached = await self.devices.acknowledge(device.id, cursor)
         if reached is None:
             raise ApiError(400, "unknown_device", "this device was deleted")
         await self.store.compact(library, self.settings.pinakes_device_patience_s)
         return reached
-
-    async def _head(self, library: Library, cursor: int) -> int:
-        head = await self.store.head(library)
-        if cursor > head:
-            raise ApiError(400, "bad_cursor", "this cursor was never given out")
-        return head
 
     # -- reports ------------------------------------------------------------------------
 
@@ -288,6 +282,11 @@ async def draft_of(writing: Writing, changes: Sequence[Reported]) -> Draft:
 def disagree(draft: Draft, change: Reported, there: bytes | None, device: UUID | None) -> Conflict:
     """Note a conflict."""
     return draft.disagree(change, device_of(device), there, uuid4(), datetime.now(UTC))
+
+
+def _check(cursor: int, head: int) -> None:
+    if cursor > head:
+        raise ApiError(400, "bad_cursor", "this cursor was never given out")
 
 
 def now_ms() -> int:
