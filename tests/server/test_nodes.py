@@ -24,7 +24,9 @@ from tests.inside import Guest, Inside, fresh_database, serving
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("processes")]
 
-QUICK = {"node_beat_s": 0.1, "node_silence_s": 2.0, "bus_poll_s": 0.1, "rights_poll_s": 0.1}
+QUICK = {"node_beat_s": 0.2, "bus_poll_s": 0.1, "rights_poll_s": 0.1}
+SILENCE_S = 2.5
+"""After which a node is taken for dead where a test waits for that; a busy machine is no death."""
 
 
 class Pair:
@@ -236,7 +238,7 @@ async def lossy(
         patch.setattr("server.nodes.joining.bus_of", lambda *_, **__: HubBus(hub))
         async with (
             fresh_database(postgres) as database,
-            pair(database, tmp_path_factory.mktemp("lossy")) as made,
+            pair(database, tmp_path_factory.mktemp("lossy"), node_silence_s=SILENCE_S) as made,
         ):
             yield made, hub
 

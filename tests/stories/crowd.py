@@ -37,6 +37,9 @@ def tell(text: str) -> None:
 class Writer:
     """Somebody who types, goes on offline, and comes back with everything."""
 
+    pace_s = 0.06
+    """Seconds between two words, in the mean."""
+
     def __init__(self, document: str, chance: random.Random) -> None:
         self.document = document
         self.replica = Replica()
@@ -79,7 +82,7 @@ class Writer:
                     await self.connect(visitor)
                 while True:
                     await self.write()
-                    await asyncio.sleep(self.chance.expovariate(1 / 0.06))
+                    await asyncio.sleep(self.chance.expovariate(1 / self.pace_s))
             except GONE:
                 is_here = False
                 await asyncio.sleep(self.chance.uniform(0.1, 0.5))
