@@ -13,7 +13,7 @@ class Showing:
     """Letters of a note that is rendered; a longer one is shown as its source."""
 
     sites_render_s: float = 10.0
-    """Seconds that rendering one note may take; then it is shown as its source."""
+    """Seconds of processor time that a note may take; then it is shown as its source."""
 
     sites_render_processes: int = 2
     """Helper processes that render; one site uses one of them at a time."""

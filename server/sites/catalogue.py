@@ -51,6 +51,8 @@ class Listing(msgspec.Struct, frozen=True):
     """Another one after each change."""
     files: Mapping[str, File]
     """By path; also those of which no bytes came yet (`File.is_served`)."""
+    until: int = 0
+    """When the first upload that is expected comes too late, in Unix milliseconds; 0: none is."""
 
 
 class Catalogue:
@@ -108,7 +110,12 @@ class Catalogue:
             kept = self._listings.get(site.id)
             if kept is not None and kept.version == version:
                 return kept
-            return Listing(version, read_all(doc))
+            files = read_all(doc)
+            return Listing(
+                version,
+                files,
+                min((each.until for each in files.values() if each.until), default=0),
+            )
 
         found = await look(self.documents, await self.record(site.document), read)
         self._listings[site.id] = found
@@ -116,7 +123,7 @@ class Catalogue:
         if len(self._listings) > LISTINGS_MAX:
             self._listings.popitem(last=False)
         now_ms = int(time.time() * 1000)
-        if any(file.until and file.until < now_ms for file in found.files.values()):
+        if found.until and found.until < now_ms:
             current = {path: file.as_of(now_ms) for path, file in found.files.items()}
             files = {path: file for path, file in current.items() if file is not None}
             return Listing(found.version, files)

@@ -83,10 +83,48 @@ def is_markdown(path: str) -> bool:
     return extension(path) in MARKDOWN
 
 
+class _Followed:
+    """The files of one document, read whole once; afterwards only what changed, whoever did it."""
+
+    def __init__(self, doc: Any) -> None:  # noqa: ANN401 (a document inside `look`)
+        collection = Collection.of(doc, FILES)
+        self._files = {
+            path: _DECODER.decode(value)
+            for path, value in collection.items()
+            if isinstance(value, str)
+        }
+        self._changed: set[str] = set()
+        # Both live as long as the document, which holds this object.
+        self._subscription = collection.observe(lambda event: self._changed.update(event.keys))
+
+    def files(self, doc: Any) -> dict[str, File]:  # noqa: ANN401
+        """All of them as they are now; what was answered before stays as it was."""
+        if self._changed:
+            files = dict(self._files)
+            for path in self._changed:
+                file = find(doc, path)
+                if file is None:
+                    files.pop(path, None)
+                else:
+                    files[path] = file
+            self._files = files
+            self._changed.clear()
+        return self._files
+
+
+_KEPT: Final = "plait listing"
+
+
 def read_all(doc: Any) -> dict[str, File]:  # noqa: ANN401 (a document inside `look`)
-    """Every file by its path, in no order."""
-    records = Collection.of(doc, FILES).items()
-    return {path: _DECODER.decode(value) for path, value in records if isinstance(value, str)}
+    """Every file by its path, in no order; not to be changed. Costs what changed since last time.
+
+    A site of 5,000 files took 60 ms to read, with each file that came.
+    """
+    kept = vars(doc)
+    if _KEPT not in kept:
+        kept[_KEPT] = _Followed(doc)
+    followed: _Followed = kept[_KEPT]
+    return followed.files(doc)
 
 
 def find(doc: Any, path: str) -> File | None:  # noqa: ANN401

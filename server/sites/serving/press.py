@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from hashlib import blake2b
@@ -18,12 +19,18 @@ from server.settings import Settings
 from server.sites.rendering import note as notes
 from server.sites.rendering.facts import Facts, examine
 from server.sites.rendering.note import Note
+from server.sites.serving.hurrying import hurried
 from server.workers import WorkerDied, Workers
 
 log = logging.getLogger("plait.sites")
 
 _T = TypeVar("_T")
 _NOTE_OVERHEAD_BYTES = 2000
+_START_S = 30.0
+"""Seconds that the start of a helper may take on a machine that has much to do."""
+_FAILED_S = 60.0
+"""Seconds after which a note is tried again over which a helper died."""
+_FAILED_MAX = 1000
 _HERE_LETTERS_MAX = 8000
 """Letters of a text whose facts are read on the event loop, in a few tenths of a millisecond."""
 
@@ -40,13 +47,15 @@ class Press:
         self.workers = Workers(
             processes=settings.sites_render_processes,
             memory_bytes=settings.sites_render_memory_bytes,
-            timeout_s=settings.sites_render_s,
+            timeout_s=settings.sites_render_s * 3 + _START_S,
         )
+        self._most_s = settings.sites_render_s
         self._letters_max = settings.sites_note_bytes_max
         self._bytes_max = settings.sites_cache_bytes // 2
         self._waiting_max = settings.sites_renders_waiting_max
         self._notes: OrderedDict[tuple[str, bytes], tuple[Note | None, int]] = OrderedDict()
         self._size = 0
+        self._failed: OrderedDict[tuple[str, bytes], float] = OrderedDict()
         self._coming: dict[tuple[str, bytes], asyncio.Task[Note | None]] = {}
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.renders = 0
@@ -56,7 +65,8 @@ class Press:
         """What a text became, in a tuple; None where it was not rendered yet."""
         found = self._notes.get((path, digest))
         if found is None:
-            return None
+            is_failed = time.monotonic() < self._failed.get((path, digest), 0)
+            return (None,) if is_failed else None
         self._notes.move_to_end((path, digest))
         return (found[0],)
 
@@ -81,7 +91,11 @@ class Press:
             return examine(path, text)
         if len(text) > self._letters_max:
             return Facts()
-        found = await self._helped(self.workers.in_background, examine, path, text)
+        try:
+            found = await self._helped(examine, path, text, waits=False)
+        except WorkerDied as error:
+            log.warning("the note %s cannot be read: %s", path, error)
+            return Facts()
         return found or Facts()
 
     def close(self) -> None:
@@ -96,22 +110,37 @@ class Press:
         else:
             async with self._turns[site]:
                 self.renders += 1
-                found = await self._helped(self.workers.run, notes.render, key[0], text)
+                try:
+                    found = await self._helped(notes.render, key[0], text)
+                except WorkerDied as error:
+                    self._fail(key, error)
+                    return None
         self._keep(key, found)
         return found
 
+    def _fail(self, key: tuple[str, bytes], error: WorkerDied) -> None:
+        """A helper died: perhaps over this note, perhaps for want of time or memory."""
+        log.warning("the note %s cannot be rendered now: %s", key[0], error)
+        self._failed[key] = time.monotonic() + _FAILED_S
+        if len(self._failed) > _FAILED_MAX:
+            self._failed.popitem(last=False)
+
     async def _helped(
-        self, run: Callable[..., object], function: Callable[..., _T], path: str, text: str
+        self, function: Callable[[str, str], _T], path: str, text: str, *, waits: bool = True
     ) -> _T | None:
-        """What a helper makes of a text; None where it takes too much."""
+        """What a helper makes of a text; None where it takes too much. Raises WorkerDied, Busy."""
+        run = self.workers.run if waits else self.workers.in_background
         try:
-            return await run(function, path, text)  # type: ignore[misc, no-any-return]
-        except WorkerDied as error:
-            log.warning("the note %s is too intricate: %s", path, error)
+            found: _T | None = await run(hurried, function, path, text, self._most_s)
+        except Busy:
+            raise
         except Exception:
             # A fault in one of the parsers concerns this note alone; the log has to say so.
             log.exception("the note %s cannot be read", path)
-        return None
+            return None
+        if found is None:
+            log.warning("the note %s is too intricate", path)
+        return found
 
     def _keep(self, key: tuple[str, bytes], note: Note | None) -> None:
         size = _NOTE_OVERHEAD_BYTES + (len(note.html) + 200 * len(note.links) if note else 0)

@@ -53,7 +53,7 @@ async def inside(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Asy
         changes = {
             "sites_wildcard_url": "http://*.pages.example",
             "site_logins_per_minute": 100,
-            "sites_render_s": 3.0,
+            "sites_render_s": 1.0,
             "sites_note_bytes_max": 300_000,
         }
         async with serving(database, folder, **changes) as made:
