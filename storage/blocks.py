@@ -83,7 +83,7 @@ _FROM = f"""
 SELECT {_COLUMNS} FROM documents d JOIN heads h ON h.document = d.id
 JOIN scopes s ON s.id = d.scope LEFT JOIN blocks b ON b.document = d.id
 """  # noqa: S608  (names of columns only)
-_BY_GLOBAL_ID = _FROM + "WHERE d.global_id = ANY ($1)"
+BY_GLOBAL_ID = _FROM + "WHERE d.global_id = ANY ($1)"
 _BY_NAME = (
     _FROM
     + """
@@ -117,7 +117,7 @@ class Blocks:
         found: dict[Name, Block] = {}
         with reaching():
             if by_id:
-                for row in await self._pool.fetch(_BY_GLOBAL_ID, list(by_id)):
+                for row in await self._pool.fetch(BY_GLOBAL_ID, list(by_id)):
                     block = _block(row)
                     found[Name(None, str(block.record.global_id))] = block
             if plain:

@@ -12,14 +12,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from crdt.document import state_vector_of
 from scripts._load.login import login
 from scripts._load.probe import Probe
-from scripts.bench.rest_device import Device, insertion, notes
+from scripts.bench.rest_device import Device, Note, insertion, notes
+from scripts.bench.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = "Plait is ready at "
@@ -89,7 +92,7 @@ class Bench:
     """All rows against one server."""
 
     def __init__(self, device: Device, probe: Probe, seconds: float) -> None:
-        self._device, self._probe, self._seconds = device, probe, seconds
+        self.device, self.probe, self._seconds = device, probe, seconds
         self.rows: dict[str, Figures] = {}
 
     async def _row(
@@ -97,17 +100,18 @@ class Bench:
     ) -> None:
         async def requests() -> AsyncIterator[Callable[[], Awaitable[Any]]]:
             async for route, body in bodies():
-                yield partial(self._device.post, route, body)
+                yield partial(self.device.post, route, body)
 
-        self._say(name, await timed(self._probe, self._seconds, requests(), per))
+        self.say(name, await timed(self.probe, self._seconds, requests(), per))
 
-    def _say(self, name: str, figures: Figures) -> None:
+    def say(self, name: str, figures: Figures) -> None:
+        """Keep a row and print it."""
         self.rows[name] = figures
         print(f"{name:34}", "  ".join(f"{key} {value}" for key, value in figures.items()))
 
     async def pushes(self, size: int) -> None:
         """New blocks, then another sentence for blocks that are there."""
-        device = self._device
+        device = self.device
         many = max(20, min(3000, 12_000 // size))
 
         async def new() -> AsyncIterator[tuple[str, bytes]]:
@@ -133,7 +137,7 @@ class Bench:
 
     async def pulls(self, size: int) -> None:
         """A device that has all, one that lacks a sentence of each, and one that has nothing."""
-        device = self._device
+        device = self.device
         mine = notes(size)
         for clock in range(5):
             await device.post("push", device.push_body(mine, clock))
@@ -147,9 +151,46 @@ class Bench:
 
             await self._row(f"pull {size}, {name}", same, size)
 
+    async def beside(self, ours: Bench) -> None:
+        """A push of 100 and a pull of 1,000, by this server and by ours in turn."""
+        made = {}
+        for bench in (ours, self):
+            # Rows that another writes are news to a server: each has blocks of its own.
+            made[bench] = notes(100), notes(1000)
+            for mine in made[bench]:
+                await ours.device.post("push", ours.device.push_body(mine, 0))
+        await ours.device.delta(0)
+        clock = itertools.count(1)
+        for _ in range(3):
+            for bench, name in ((ours, "ours"), (self, "bare")):
+                pushed, pulled = made[bench]
+                await bench.one_of(f"push 100, {name}", "push", pushed, clock)
+                same = itertools.repeat(1)
+                await bench.one_of(f"pull 1000 unchanged, {name}", "pull", pulled, same)
+        rows = ours.rows | self.rows
+        for row in ("push 100", "pull 1000 unchanged"):
+            mine, theirs = (
+                rows[f"{row}, {name}"]["server_us"] + rows[f"{row}, {name}"]["postgres_us"]
+                for name in ("ours", "bare")
+            )
+            ours.say(f"{row}, ours / bare", {"ratio_of_cpu": round(mine / theirs, 2)})
+
+    async def one_of(self, name: str, route: str, mine: list[Note], clock: Iterator[int]) -> None:
+        """A row of the comparison; the cheapest of its runs stays."""
+        make = self.device.push_body if route == "push" else self.device.pull_body
+
+        async def bodies() -> AsyncIterator[tuple[str, bytes]]:
+            for body in [make(mine, next(clock)) for _ in range(300)]:
+                yield route, body
+
+        before = self.rows.get(name)
+        await self._row(name, bodies, len(mine))
+        if before is not None and before["server_us"] < self.rows[name]["server_us"]:
+            self.rows[name] = before
+
     async def deltas(self, blocks: int) -> None:
         """The whole chain over a large workspace, and a marker with few matches behind it."""
-        device = self._device
+        device = self.device
         present = (await device.delta(0))["total_changed"]
         while present < blocks:
             size = min(1000, blocks - present)
@@ -163,19 +204,19 @@ class Bench:
             for _ in range(3):
                 yield self._chain
 
-        self._say(f"delta, chain over {blocks}", await timed(self._probe, 0, chain(), len(pages)))
+        self.say(f"delta, chain over {blocks}", await timed(self.probe, 0, chain(), len(pages)))
         self.rows[f"delta, chain over {blocks}"]["pages"] = len(pages)
 
         async def few() -> AsyncIterator[Callable[[], Awaitable[Any]]]:
             for _ in range(100_000):
                 yield lambda: device.delta(recent)
 
-        self._say("delta, 20 matches", await timed(self._probe, self._seconds, few(), 1))
+        self.say("delta, 20 matches", await timed(self.probe, self._seconds, few(), 1))
 
     async def _chain(self) -> list[Any]:
         pages, since, has_more = [], 0, True
         while has_more:
-            pages.append(await self._device.delta(since))
+            pages.append(await self.device.delta(since))
             since, has_more = pages[-1]["server_time"], pages[-1]["has_more"]
         return pages
 
@@ -203,14 +244,51 @@ def serving(core: int) -> Iterator[tuple[str, int]]:
             process.wait(30)
 
 
+def database_of(postmaster: int) -> str:
+    """The URL of an embedded PostgreSQL, from its command line."""
+    words = Path(f"/proc/{postmaster}/cmdline").read_text().split("\0")
+    folder = next(w.partition("=")[2] for w in words if w.startswith("unix_socket_directories="))
+    return f"postgresql://plait@/postgres?host={folder}"
+
+
+@contextmanager
+def bare(core: int, dsn: str) -> Iterator[tuple[str, int]]:
+    """The bare handlers on the same core and database: their address and process."""
+    port = free_port()
+    command = [
+        sys.executable,
+        str(ROOT / "scripts/bench/peers/bare_sync_server.py"),
+        str(port),
+        dsn,
+    ]
+    process = subprocess.Popen(["taskset", "-c", str(core), *command])
+    try:
+        for _ in range(100):
+            with suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), 0.5).close()
+                break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}", process.pid
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
 async def run(url: str, pid: int, options: argparse.Namespace) -> dict[str, Figures]:
-    """All rows against one server."""
+    """All rows against one server, and those of the bare handlers beside it."""
     async with aiohttp.ClientSession() as http:
-        bench = Bench(Device(http, url, login(url)), Probe(pid), options.seconds)
+        account = login(url)
+        bench = Bench(Device(http, url, account), Probe(pid), options.seconds)
         for size in options.sizes:
             await bench.pushes(size)
         await bench.pulls(1000)
-        await bench.deltas(options.blocks)
+        postmaster = min(bench.probe.postgres_pids())
+        with bare(options.core, database_of(postmaster)) as (bare_url, bare_pid):
+            probe = Probe(bare_pid, postmaster)
+            beside = Bench(Device(http, bare_url, account), probe, options.seconds)
+            await beside.beside(bench)
+        if options.blocks:
+            await bench.deltas(options.blocks)
     return bench.rows
 
 

@@ -1,0 +1,82 @@
+"""The least that aiohttp and asyncpg need to take a push and answer a pull: the same statements.
+
+    python bare_sync_server.py PORT DSN
+
+It reads the same JSON and base64, looks the blocks up and appends the rows as Plait does, and
+answers in the same shape. Nobody is asked who they are, no update is checked or applied, no editor
+hears of it. `scripts/bench/rest.py` measures it on the database of a server that made the blocks.
+"""
+
+import base64
+import sys
+import time
+from pathlib import Path
+
+import asyncpg
+import msgspec
+import uvloop
+from aiohttp import web
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from storage.append import statements
+from storage.blocks import BY_GLOBAL_ID
+
+APPEND = statements(2000, 1 << 20).each
+POOL: web.AppKey[asyncpg.Pool] = web.AppKey("pool", asyncpg.Pool)
+
+
+async def push(request: web.Request) -> web.Response:
+    """Find the blocks, append one row to each in one transaction."""
+    items = msgspec.json.decode(await request.read())["blocks"]
+    pool = request.app[POOL]
+    found = {row["global_id"]: row for row in await pool.fetch(BY_GLOBAL_ID, ids(items))}
+    documents = [found[item["block_id"]]["id"] for item in items]
+    updates = [base64.b64decode(item["update"]) for item in items]
+    many, now = len(items), time.time()
+    await pool.fetch(
+        APPEND, documents, 1, 1, 1, updates, ["somebody"] * many, [None] * many, [now] * many
+    )
+    results = [
+        {"block_id": i["block_id"], "status": "updated", "state_vector": i["state_vector"]}
+        for i in items
+    ]
+    return answer({"results": results, "server_time": int(now * 1000)})
+
+
+async def pull(request: web.Request) -> web.Response:
+    """Find the blocks; what is known of them says that nothing is missing."""
+    items = msgspec.json.decode(await request.read())["blocks"]
+    found = {
+        row["global_id"]: row for row in await request.app[POOL].fetch(BY_GLOBAL_ID, ids(items))
+    }
+    results = []
+    for item in items:
+        row, vector = found[item["block_id"]], base64.b64decode(item["state_vector"])
+        is_same = row["known_state_vector"] == vector
+        results.append({"block_id": item["block_id"], "status": "ok", "unchanged": is_same})
+    return answer({"results": results, "server_time": int(time.time() * 1000)})
+
+
+def ids(items: list[dict[str, str]]) -> list[str]:
+    """Which blocks are meant."""
+    return [item["block_id"] for item in items]
+
+
+def answer(body: object) -> web.Response:
+    """JSON."""
+    return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+
+
+async def application() -> web.Application:
+    """The two routes and a pool."""
+    app = web.Application(client_max_size=64 << 20)
+    app[POOL] = await asyncpg.create_pool(sys.argv[2], min_size=2, max_size=4)
+    app.router.add_post("/api/sync/push", push)
+    app.router.add_post("/api/sync/pull", pull)
+    return app
+
+
+if __name__ == "__main__":
+    uvloop.install()
+    web.run_app(application(), host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None)
