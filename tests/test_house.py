@@ -87,6 +87,9 @@ TESTED_ELSEWHERE = {
     "server/sites/domains.py": "tests/server/adapters/flowershow/routes/test_domain.py",
     "server/sites/github/client.py": "tests/server/adapters/flowershow/routes/test_github.py",
     "server/sites/github/following.py": "tests/server/adapters/flowershow/routes/test_github.py",
+    "server/adapters/flowershow/routes/webhook.py": (
+        "tests/server/adapters/flowershow/routes/test_github.py"
+    ),
     "server/sites/publishing.py": "tests/server/adapters/flowershow/routes/test_files.py",
     "server/sites/receiving.py": "tests/server/adapters/flowershow/routes/test_files.py",
     "server/sending.py": "tests/server/adapters/heaps/routes/test_files.py",
