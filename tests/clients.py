@@ -159,34 +159,49 @@ class Socket:
             transport.abort()
 
 
-class YClient(Socket):
-    """A y-websocket or Y-Sweet client of one document."""
+class Session:
+    """One document as a client has it open: what it has, and what it heard."""
 
-    def __init__(
-        self, socket: aiohttp.ClientWebSocketResponse, replica: Replica | None = None
-    ) -> None:
-        super().__init__(socket)
+    def __init__(self, replica: Replica | None) -> None:
         self.replica = replica or Replica()
         self.heard: list[Heard] = []
         self.answers = True
         """Answers the server's step 1, as providers do."""
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def on_frame(self, frame: bytes) -> None:
+    async def send(self, frame: bytes) -> None:
+        """Send one message."""
+        raise NotImplementedError
+
+    def on_message(self, kind: int, payload: Any) -> None:
         """Keep what came and answer what must be answered."""
-        for kind, payload in wire.decode_y_all(frame):
-            self.heard.append((kind, payload))
-            if kind in (wire.STEP2, wire.UPDATE):
-                self.replica.apply(payload)
-            elif kind == wire.STEP1 and self.answers:
-                answer = wire.step2(self.replica.missing(payload))
-                task = asyncio.get_running_loop().create_task(self.send(answer))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        self.heard.append((kind, payload))
+        if kind in (wire.STEP2, wire.UPDATE):
+            self.replica.apply(payload)
+        elif kind == wire.STEP1 and self.answers:
+            answer = wire.step2(self.replica.missing(payload))
+            task = asyncio.get_running_loop().create_task(self.send(answer))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def payloads(self, kind: int) -> list[Any]:
         """The payloads of all messages of one kind, in order."""
         return [payload for what, payload in self.heard if what == kind]
+
+
+class YClient(Socket, Session):
+    """A y-websocket or Y-Sweet client of one document."""
+
+    def __init__(
+        self, socket: aiohttp.ClientWebSocketResponse, replica: Replica | None = None
+    ) -> None:
+        Session.__init__(self, replica)
+        Socket.__init__(self, socket)
+
+    def on_frame(self, frame: bytes) -> None:
+        """Each message in it."""
+        for kind, payload in wire.decode_y_all(frame):
+            self.on_message(kind, payload)
 
     async def sync(self) -> Self:
         """Ask for the document and wait until it is here; all that was sent before is in it."""
@@ -238,34 +253,16 @@ class HocuspocusSocket(Socket):
         return await session.sync()
 
 
-class HocuspocusClient:
+class HocuspocusClient(Session):
     """One document on a Hocuspocus socket."""
 
     def __init__(
         self, socket: HocuspocusSocket, address: str, replica: Replica | None = None
     ) -> None:
+        super().__init__(replica)
         self.socket = socket
         self.address = address
         self.prefix = wire.address_prefix(address)
-        self.replica = replica or Replica()
-        self.heard: list[Heard] = []
-        self.answers = True
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def on_message(self, kind: int, payload: Any) -> None:
-        """Keep what came and answer what must be answered."""
-        self.heard.append((kind, payload))
-        if kind in (wire.STEP2, wire.UPDATE):
-            self.replica.apply(payload)
-        elif kind == wire.STEP1 and self.answers:
-            answer = wire.step2(self.replica.missing(payload))
-            task = asyncio.get_running_loop().create_task(self.send(answer))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    def payloads(self, kind: int) -> list[Any]:
-        """The payloads of all messages of one kind, in order."""
-        return [payload for what, payload in self.heard if what == kind]
 
     @property
     def statuses(self) -> list[bool]:

@@ -9,21 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from crdt import events, wire
+from crdt import effects, events, wire
 from crdt.awareness import Awareness
-from crdt.effects import (
-    Acknowledge,
-    Append,
-    Broadcast,
-    CloseAll,
-    Effect,
-    Presence,
-    Quarantine,
-    Refuse,
-    Reload,
-    Send,
-    Session,
-)
+from crdt.effects import Session
 from crdt.errors import WireError
 from crdt.room import Phase, Room
 from tests.simulation.network import CUT, Connection, Dialect
@@ -137,46 +125,46 @@ class LiveRoom:
         waiting = [item[0] for item in self.inbox if item[1] == events.JOIN]
         return [*self.room.sessions, *self.room.waiting.sessions(), *waiting]  # type: ignore[list-item]
 
-    def perform(self, effects: Iterable[Effect]) -> None:
+    def perform(self, wanted: Iterable[effects.Effect]) -> None:
         """Carry out what the room asked for, in order."""
-        for effect in effects:
+        for effect in wanted:
             match effect:
-                case Append(batch, rows):
+                case effects.Append(batch, rows):
                     self.world.promises.counts["appended"] += 1
                     updates = [update for _, update in rows]
                     self.world.store.submit(
                         self.node.number, self.document, updates,
                         lambda answer, batch=batch: self._settled(batch, answer),
                     )  # fmt: skip
-                case Broadcast():
+                case effects.Broadcast():
                     self._broadcast(effect)
-                case Acknowledge(items):
+                case effects.Acknowledge(items):
                     for session, ok, body in items:
                         self.world.promises.answered(self.document, session, body, ok=ok)
                         session.acknowledged(body, ok=ok)
-                case Send(session, body):
+                case effects.Send(session, body):
                     if body[:2] == b"\0\0" and session.asked and not session.asked[-1]:
                         self.world.promises.counts["asked"] += 1
                     if session.connection is not None:
                         session.connection.to_peer(body)
-                case Presence(body):
+                case effects.Presence(body):
                     self._presence(body)
                 case _:
                     self._rare(effect)
 
-    def _rare(self, effect: Effect) -> None:
+    def _rare(self, effect: effects.Effect) -> None:
         match effect:
-            case Refuse(session, reason):
+            case effects.Refuse(session, reason):
                 self.world.promises.refused(session, reason)
                 session.refused(reason, self.world)
-            case Quarantine(_, update):
+            case effects.Quarantine(_, update):
                 self.world.promises.quarantined(update)
-            case CloseAll(_, sessions):
+            case effects.CloseAll(_, sessions):
                 if self.room.phase is Phase.OVER:
                     self.node.forget(self)
                 for session in sessions:
                     session.dismissed(self.world)
-            case Reload():
+            case effects.Reload():
                 self.world.promises.counts["reloaded"] += 1
                 self.node.load(self)
             case _:
@@ -192,7 +180,7 @@ class LiveRoom:
             self.node.catch_up(self)
         self.tell(events.Stored(batch))
 
-    def _broadcast(self, effect: Broadcast) -> None:
+    def _broadcast(self, effect: effects.Broadcast) -> None:
         authors = {author for author, _ in effect.bodies}
         for session in list(self.room.sessions):
             connection: Connection = session.connection  # type: ignore[attr-defined]

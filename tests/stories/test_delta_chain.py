@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from server.feed import FEED
-from tests.inside import Guest, Inside, fresh_database, serving
+from tests.inside import Guest, Inside
 from tests.server.adapters.heaps.asking import ask, made
 from tests.server.adapters.heaps.device import Device, meta, new_id, replica
+from tests.server.realtime.conftest import ada, inside
 
+__all__ = ["ada", "inside"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SEEDS = 200 if os.environ.get("PLAIT_TEST_FULL") else 8
@@ -35,21 +35,6 @@ WITH moved AS (
 INSERT INTO updates (document, sequence, at, writer, batch, data)
 SELECT $1, head, now(), 1, head, $2::bytea FROM moved
 """
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def inside(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Inside]:
-    """A server."""
-    folder = tmp_path_factory.mktemp("chain")
-    async with fresh_database(postgres) as database, serving(database, folder) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def ada(inside: Inside) -> AsyncIterator[Guest]:
-    """Somebody with an account."""
-    async with inside.visitor() as guest:
-        yield guest
 
 
 class Writer:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from crdt import wire
 from crdt.records import Collection, Record
@@ -17,30 +15,17 @@ from server.feed import FEED
 from storage.documents import DocumentRecord
 from tests.clients import YClient
 from tests.crdt.test_records import Model
-from tests.inside import Guest, Inside, fresh_database, serving
+from tests.inside import Guest, Inside
 from tests.server.adapters.heaps.device import replica, text64
+from tests.server.realtime.conftest import ada, inside
 
+__all__ = ["ada", "inside"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SEEDS = 200 if os.environ.get("PLAIT_TEST_FULL") else 8
 STEPS = 40
 NAME = "gyms"
 IDS = "abc"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def inside(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Inside]:
-    """A server."""
-    folder = tmp_path_factory.mktemp("records")
-    async with fresh_database(postgres) as database, serving(database, folder) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def ada(inside: Inside) -> AsyncIterator[Guest]:
-    """Somebody with an account."""
-    async with inside.visitor() as guest:
-        yield guest
 
 
 class Doors:
