@@ -53,6 +53,7 @@ async def run(folder: Path, sizes: list[int]) -> None:
         await bench.enter()
         for size in sizes:
             await bench.publish(size)
+            await bench.manifests(size)
             await bench.pages(size)
             await bench.change(size)
     async with served(folder) as bench:
@@ -121,7 +122,7 @@ class Bench:
             {
                 "path": path,
                 "size": len(data),
-                "sha": hashlib.sha1(data, usedforsecurity=False).hexdigest(),
+                "sha": sha1(data),
             }
             for path, data in files.items()
         ]
@@ -135,21 +136,20 @@ class Bench:
                 found = await self.ask("POST", f"/api/sites/id/{self.site}/files", json=part)
                 wanted += found["files"]
 
-        async def send(target: dict[str, str]) -> None:
-            data = files[target["path"]]
-            headers = {"Content-Type": target["contentType"]}
-            async with self.http.put(target["uploadUrl"], data=data, headers=headers) as answer:
-                assert answer.status < 300, await answer.text()
-
-        await gather([lambda target=target: send(target) for target in wanted])
+        await gather([lambda each=each: self.put(each, files[each["path"]]) for each in wanted])
         return len(wanted)
+
+    async def put(self, target: dict[str, str], data: bytes) -> None:
+        """Bring the bytes of a file."""
+        headers = {"Content-Type": target["contentType"]}
+        async with self.http.put(target["uploadUrl"], data=data, headers=headers) as answer:
+            assert answer.status < 300, await answer.text()
 
     async def publish(self, count: int) -> None:
         """A new site of so many notes."""
         made = await self.ask("POST", "/api/sites", json={"projectName": f"n{count}"})
         self.site = made["site"]["id"]
-        files = {f"f{number % 50}/note {number}.md": note(number, count) for number in range(count)}
-        files["index.md"] = b"# Home\n\n[[note 1]]\n"
+        files = folder_of(count)
         async with self.timed(f"{count} notes, first publication, a file", count):
             await self.sync(files, whole=False)
 
@@ -191,10 +191,42 @@ class Bench:
                 )
                 assert (await self.read(f"n{count}/f7/note+7"))[0] == 200
 
+    async def manifests(self, count: int) -> None:
+        """The whole folder's manifest: nothing changed, then one file."""
+        files = folder_of(count)
+        rows = {
+            path: {"path": path, "size": len(data), "sha": sha1(data)}
+            for path, data in files.items()
+        }
+        sync = f"/api/sites/id/{self.site}/sync"
+        async with self.timed(f"{count} notes, a whole sync, nothing changed", 5):
+            for _ in range(5):
+                found = await self.ask("POST", sync, json={"files": list(rows.values())})
+                assert found["summary"]["unchanged"] == len(rows), found["summary"]
+        async with self.timed(f"{count} notes, a whole sync, one file changed", 5):
+            for turn in range(5):
+                data = note(7, count, f"\nSynced {turn}\n")
+                rows["f7/note 7.md"] |= {"size": len(data), "sha": sha1(data)}
+                found = await self.ask("POST", sync, json={"files": list(rows.values())})
+                (target,) = found["toUpdate"]
+                await self.put(target, data)
+
     async def again(self, count: int) -> None:
         """The first page of a server that was started anew."""
         async with self.timed(f"{count} notes, the first page after a restart", 1):
             assert (await self.read(f"n{count}"))[0] == 200
+
+
+def sha1(data: bytes) -> str:
+    """What the command line calls bytes."""
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest()
+
+
+def folder_of(count: int) -> dict[str, bytes]:
+    """A folder of so many notes, and a first page."""
+    files = {f"f{number % 50}/note {number}.md": note(number, count) for number in range(count)}
+    files["index.md"] = b"# Home\n\n[[note 1]]\n"
+    return files
 
 
 async def gather(work: list[Callable[[], Any]]) -> None:

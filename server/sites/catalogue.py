@@ -28,7 +28,7 @@ from aiohttp import web
 from crdt import plaintext
 from server.errors import NotFound
 from server.looking import look
-from server.sites.listing import File, read_all
+from server.sites.listing import File, find, read_all
 from storage.blobs import Blob
 from storage.documents import DocumentRecord
 from storage.sites import Site, Sites
@@ -129,12 +129,18 @@ class Catalogue:
             return Listing(found.version, files)
         return found
 
+    async def file(self, site: Site, path: str) -> File | None:
+        """One file of a site; costs the same however many there are."""
+        record = await self.record(site.document)
+        found = await look(self.documents, record, lambda doc: find(doc, path))
+        return None if found is None else found.as_of(int(time.time() * 1000))
+
     async def text(self, site: Site, path: str) -> str:
         """The text of a Markdown file as it is now, committed live edits included.
 
         Raises NotFound where the site has no such text.
         """
-        file = (await self.listing(site)).files.get(path)
+        file = await self.file(site, path)
         if file is None or not file.document:
             raise NotFound
         return await self.text_of(file)

@@ -112,7 +112,7 @@ class Receiving:
         tail: bytearray | None,
         author: str,
     ) -> File | None:
-        before = (await self._catalogue.listing(site)).files.get(path)
+        before = await self._catalogue.file(site, path)
         if before is None:
             raise NotFound
         if diffing.contradicts(sha, hashes):
