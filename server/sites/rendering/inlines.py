@@ -1,8 +1,9 @@
-"""Small things inside a line: `==marks==`, `%%comments%%`, dashes, and comments over many lines."""
+"""Small things inside a line: `==marks==`, `%%comments%%`, dashes, `^names` of blocks."""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from markdown_it import MarkdownIt
 from markdown_it.ruler import RuleOptionsType
@@ -10,8 +11,11 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 
+from server.sites.rendering.slugs import anchor_of
+
 _DASHES = re.compile(r"(?<!-)-{2,3}(?!-)|(?<!\.)\.\.\.(?!\.)")
 _SMART = {"--": "–", "---": "—", "...": "…"}  # noqa: RUF001 (a dash is meant)
+_BLOCK = re.compile(r"(?:\A|[ \t])\^([A-Za-z0-9-]{1,100})\Z")
 _MARK_MAX = 20_000
 
 
@@ -24,6 +28,7 @@ def inlines_plugin(md: MarkdownIt) -> None:
     paragraphs: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     md.block.ruler.before("fence", "comment", _comment_block, paragraphs)
     md.core.ruler.push("dashes", _dashes)
+    md.core.ruler.push("blocks", _blocks)
 
 
 def _mark(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 (markdown-it's own form)
@@ -87,3 +92,14 @@ def _dashes(state: StateCore) -> None:
                 in_address = token.type == "link_open" and token.info == "auto"
             elif token.type == "text" and not in_address:
                 token.content = _DASHES.sub(lambda found: _SMART[found[0]], token.content)
+
+
+def _blocks(state: StateCore) -> None:
+    """A name at the end of a block is no text, but where links to it lead."""
+    for block, inline in pairwise(state.tokens):
+        last = inline.children[-1] if inline.type == "inline" and inline.children else None
+        found = _BLOCK.search(last.content) if last and last.type == "text" else None
+        if last is not None and found is not None and block.nesting == 1:
+            last.content = last.content[: found.start()]
+            block.attrSet("id", anchor_of(found[1]))
+            block.hidden = False

@@ -54,6 +54,7 @@ def parser() -> MarkdownIt:
         double_inline=True,
         renderer=to_mathml,
     )
+    made.add_render_rule("math_inline_double", _display)
     made.use(wikilinks_plugin)
     made.use(callouts_plugin)
     made.use(inlines_plugin)
@@ -86,6 +87,19 @@ def words_of(token: Token) -> str:
         elif child.type in {"softbreak", "hardbreak"}:
             parts.append(" ")
     return " ".join("".join(parts).split())
+
+
+def _display(
+    renderer: RendererHTML,
+    tokens: Sequence[Token],
+    idx: int,
+    options: OptionsDict,
+    env: EnvType,
+) -> str:
+    """`$$…$$` inside a paragraph: a block to look at, and no element that would end it."""
+    del renderer, options, env
+    made = to_mathml(tokens[idx].content, {"display_mode": True})
+    return f'<span class="math block">{made}</span>'
 
 
 class _Renderer(RendererHTML):

@@ -22,7 +22,7 @@ from server.sites.rendering.vault import File
 from server.sites.serving import assets, policy, searching
 from server.sites.serving.kinds import type_of
 from server.sites.serving.library import LIBRARY, Library
-from server.sites.serving.replies import html, reply
+from server.sites.serving.replies import html, location, reply
 from server.sites.serving.shelf import CONFIG, STYLE, Shelf
 
 if TYPE_CHECKING:
@@ -240,5 +240,5 @@ def nothing(
 def _redirect(to: str, status: int, opened: Opened, *, private: bool = False) -> web.StreamResponse:
     said = policy.page(opened.origin, has_own_origin=not opened.is_shared)
     caching = "private, no-store" if private else "no-cache"
-    headers = {"Location": to, "Content-Security-Policy": said, "Cache-Control": caching}
+    headers = {"Location": location(to), "Content-Security-Policy": said, "Cache-Control": caching}
     return web.Response(status=status, headers=headers)

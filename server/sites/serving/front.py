@@ -18,7 +18,7 @@ from server.sites.catalogue import SITES
 from server.sites.serving import answers, assets, login, policy, searching
 from server.sites.serving.doorway import DOORWAY, Doorway, Opened
 from server.sites.serving.library import LIBRARY, Library
-from server.sites.serving.replies import reply
+from server.sites.serving.replies import location, reply
 from storage.blocks import Blocks
 from storage.errors import StorageError
 from storage.pool import Pool
@@ -58,7 +58,7 @@ async def show(request: web.Request, handler: Handler) -> web.StreamResponse:
     if opened is None:
         there = doorway.redirect(request)
         if there is not None and request.method in {"GET", "HEAD"}:
-            return web.Response(status=302, headers={"Location": there})
+            return web.Response(status=302, headers={"Location": location(there)})
         return await handler(request)
     request[OF_SITES] = True
     try:

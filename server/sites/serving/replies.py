@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -44,6 +45,11 @@ def reply(
     return web.Response(
         body=data[answer.start : answer.end], status=answer.verdict.value, headers=said
     )
+
+
+def location(address: str) -> str:
+    """An address as a header can hold it; what is encoded already stays so."""
+    return quote(address, safe="/:?#[]@!$&'()*+,;=%~")
 
 
 def html(
