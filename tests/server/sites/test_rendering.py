@@ -81,7 +81,7 @@ def demo_page(site: page.Site, path: str) -> str:
         ("It is $5 and $6.", "It is $5 and $6."),
         ("$x^2$", '<math alttext="x^2"'),
         ("$$\nx\n$$", 'display="block"'),
-        ("a $$x$$ b", '</math></span> b</p>'),
+        ("a $$x$$ b", "</math></span> b</p>"),
         ("a[^1]\n\n[^1]: b", '<section class="footnotes">'),
         ("- [x] a", '<input checked="" disabled="" type="checkbox" class="task-list-item'),
         ("|a|\n|-|\n|b|", '<div class="table-scroll"><table>'),
