@@ -26,6 +26,8 @@ def roomy_folder() -> str | None:
     """A folder in memory that holds whatever a run writes, or None where there is none."""
     if not os.access(_MEMORY, os.W_OK | os.X_OK):
         return None
+    if os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC:
+        return None  # Tests run programs that they have written.
     return str(_MEMORY) if shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN else None
 
 

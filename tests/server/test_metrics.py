@@ -122,7 +122,8 @@ async def somebody_reads_slowly(stage: Stage) -> None:
     stopped = await numbers(guest)
     assert stopped["connections_blocked"] == 1
     assert stopped["outbox_bytes"] > 100_000
-    await slow.frames(0.5)
+    await writer.stored(await writer.write("the end"))
+    await slow.frames(b"the end")
     await slow.close()
 
 

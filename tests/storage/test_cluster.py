@@ -158,11 +158,7 @@ def _broken(folder: Path) -> Binaries:
     """Programs that fail as initdb does on a full disk."""
     (folder / "initdb").write_text("#!/bin/sh\necho no space left >&2; exit 1\n")
     (folder / "initdb").chmod(0o755)
-    for parent in (folder, *folder.parents):
-        if (
-            ROOT
-            and parent.stat().st_uid == 0
-            and str(parent).startswith(tempfile.gettempdir() + "/")
-        ):
+    for parent in (folder, *folder.parents) if ROOT else ():
+        if any(part.startswith("pytest-of-") for part in parent.parts):
             parent.chmod(parent.stat().st_mode | 0o011)
     return Binaries(folder=folder, major=18)

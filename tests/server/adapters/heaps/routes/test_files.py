@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from auth.principal import Role
+from server.catalogue import CATALOGUE
 from tests.inside import Guest, Inside
 from tests.patience import PATIENCE_S
 from tests.server.adapters.heaps.device import new_id
@@ -256,9 +257,7 @@ async def test_a_file_goes_with_its_block(ada: Guest, inside: Inside) -> None:
     path = f"/api/stream/{sender.block}/x"
     record = await inside.store.by_global_id(sender.block)
     assert record is not None
-    from server.catalogue import CATALOGUE  # noqa: PLC0415
-
-    await inside.app[CATALOGUE]._close(record.id)
+    await inside.app[CATALOGUE].close(record.id)
 
     assert (await ask(ada, path))[0] == 404
     assert (await sender.direct())[0] == 404
