@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import asyncpg
 import pytest
 
 from crdt import wire
@@ -201,7 +202,10 @@ async def the_answer_to_a_commit_is_lost(stage: Stage) -> None:
     record = await stage.inside.record(stage.guest, "a")
     stage.cutter.answers.clear()
     await session.write("y")
-    await stage.cutter.held.wait()
+    beside = await asyncpg.connect(stage.cutter.straight)
+    stored = "SELECT head = 2 FROM heads WHERE document = $1"
+    await until(lambda: beside.fetchval(stored, record.id))
+    await beside.close()
     stage.cutter.cut()
     stage.cutter.answers.set()
     await session.settled(3)

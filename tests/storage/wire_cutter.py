@@ -17,6 +17,8 @@ class WireCutter:
         self._target = f"{host}/{SOCKET}"
         self._folder = folder
         self.dsn = dsn.replace(host, str(folder))
+        self.straight = dsn
+        """The way around it."""
         self.requests = asyncio.Event()
         """Cleared: what the client sends is held back, and delivered after it is set again."""
         self.answers = asyncio.Event()
