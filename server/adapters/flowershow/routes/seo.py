@@ -18,7 +18,11 @@ ROUTES = Routes("SEO")
 _FRESH = {"Cache-Control": "no-cache"}
 
 
-@ROUTES.get("/api/sitemap/{user}/{project}", access=ANYONE, reply=Text(media="application/xml"))
+@ROUTES.get(
+    "/api/sitemap/{user}/{project}",
+    access=ANYONE,
+    replies={200: Text(media="application/xml"), 404: Text()},
+)
 async def sitemap(request: web.Request) -> web.Response:
     """The addresses of a site's pages; of a site with a password there is none.
 
@@ -39,7 +43,7 @@ async def sitemap(request: web.Request) -> web.Response:
     return web.Response(text=text, content_type="application/xml", headers=_FRESH)
 
 
-@ROUTES.get("/api/robots/{hostname}", access=ANYONE, reply=Text())
+@ROUTES.get("/api/robots/{hostname}", access=ANYONE, replies={200: Text(), 404: Text()})
 async def robots(request: web.Request) -> web.Response:
     """What crawlers may read at a site's own domain."""
     catalogue = request.app[SITES]
