@@ -205,8 +205,10 @@ class Device:
             return False
         if word == "deleted":
             return self._delete(path)
-        if word == "moved" and self._move(change):
-            return True
+        if word == "moved":
+            if self._move(change):
+                return True
+            self._delete(change["old_path"])
         known = self._index.find(path)
         if known is not None and known.hash == change["content_hash"]:
             return False

@@ -106,7 +106,8 @@ class Change(Struct, kw_only=True):
     change_type: ChangeType
     path: str
     old_path: str | None
-    """Of what was moved: where it was. Nothing else is told of that path."""
+    """Of what was moved: where it was, and is no more; nothing else is told of that path. What the
+    device has there may be an older version than what was moved: compare the hash."""
     content_hash: Hash | None
     """None where it was deleted."""
     file_size: int | None
