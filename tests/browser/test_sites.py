@@ -26,15 +26,12 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 PAGES = (
     "",
-    "guides",
     "guides/Writing",
     "guides/Linking",
     "guides/Callouts",
     "guides/Mathematics",
     "guides/Drawings",
     "people/ada",
-    "tides",
-    "broken",
     "hostile",
     "nowhere",
 )

@@ -23,15 +23,13 @@ from server.sites.serving import assets, policy, searching
 from server.sites.serving.kinds import type_of
 from server.sites.serving.library import LIBRARY, Library
 from server.sites.serving.replies import html, location, reply
-from server.sites.serving.shelf import CONFIG, STYLE, Shelf
+from server.sites.serving.shelf import CONFIG, SHOWN_BYTES_MAX, STYLE, Shelf
 
 if TYPE_CHECKING:
     from server.sites.serving.doorway import Opened
 
 _ALWAYS = frozenset({CONFIG, STYLE})
 """Files that are handed out whatever the configuration leaves out."""
-_SHOWN_LETTERS_MAX = 100_000
-"""Letters of a source that is shown in the place of a page."""
 
 
 class Visit:
@@ -137,7 +135,7 @@ async def _page(visit: Visit, slug: str, file: File) -> web.StreamResponse:
 def _composed(visit: Visit, file: File, note: Note | None, text: str) -> str:
     edit = _edit(visit.request.app[LIBRARY], visit.shelf, file.path)
     if note is None:
-        return page.source_page(visit.site(), file, text[:_SHOWN_LETTERS_MAX], edit)
+        return page.source_page(visit.site(), file, text[:SHOWN_BYTES_MAX], edit)
     return page.note_page(visit.site(), file, note, edit)
 
 

@@ -92,12 +92,13 @@ class Library:
         except StorageError as error:
             log.warning("facts of notes are not kept: %s", error)
 
-    async def bytes_of(self, file: Listed, most: int) -> bytes:
-        """The bytes of a small file; nothing of one that is larger than `most`."""
-        if file.size > most:
+    async def bytes_of(self, file: Listed, most: int, *, whole: bool = True) -> bytes:
+        """The bytes of a file; of one larger than `most` nothing, or else so many."""
+        if file.size > most and whole:
             return b""
         blob = self.catalogue.blob(file)
-        return b"".join([piece async for piece in self.catalogue.blobs.read(blob, 0, blob.size)])
+        pieces = self.catalogue.blobs.read(blob, 0, min(blob.size, most))
+        return b"".join([piece async for piece in pieces])
 
     def _make_room(self) -> None:
         held = sum(len(shelf.files) + 1 for shelf in self._shelves.values())

@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import msgspec
-
 from server.pace import Pace
 from server.sites.listing import File as Listed
 from server.sites.rendering import siteconfig
@@ -22,9 +20,11 @@ from server.sites.rendering.facts import Facts
 from server.sites.rendering.note import Note
 from server.sites.rendering.place import Place
 from server.sites.rendering.siteconfig import SiteConfig
+from server.sites.rendering.slugs import is_note
 from server.sites.rendering.tree import Tree
 from server.sites.rendering.vault import File, Vault
 from server.sites.serving.press import digest_of
+from server.sites.serving.remembering import decode, encode
 from server.sites.serving.texts import Text, Wanted
 from storage.sites import Site
 from storage.sites.notes import NOWHERE, PAGE_MAX, Noted
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 _serials = itertools.count(1)
 NEWS_S = 0.25
+SHOWN_BYTES_MAX = 100_000
+"""Bytes that are shown of a source in the place of a page."""
 CONFIG, STYLE = "config.json", "custom.css"
-_FACTS_VERSION = b"\x01"
-"""Before stored facts: others were read by another version of the scanner, and are read anew."""
 _LATEST = 1 << 62
 _TOGETHER_MAX = 500
 _FEW = 50
@@ -108,6 +108,10 @@ class Shelf:
         None where it cannot be read.
         """
         press = self._library.press
+        file = self.files.get(path)
+        if file is not None and not file.document:
+            data = await self._library.bytes_of(file, SHOWN_BYTES_MAX, whole=False)
+            return None, data.decode(errors="replace")
         document = self._document(path)
         known = self._digests.get(document)
         if known is not None and known[0] == await self._head(document):
@@ -167,7 +171,8 @@ class Shelf:
         pace = Pace()
         for path, file in changed.items():
             if not file.document and self.config.is_published(path):
-                self.vault.put(_file(path, file, None))
+                facts = await self._beginning(path, file) if is_note(path) else None
+                self.vault.put(_file(path, file, facts))
                 await pace.rest()
         if notes:
             await self._take_notes(notes)
@@ -192,6 +197,11 @@ class Shelf:
                 self._put(path, facts)
         for start in range(0, len(wanted), _TOGETHER_MAX):
             await self._read(await library.texts.read(wanted[start : start + _TOGETHER_MAX]))
+
+    async def _beginning(self, path: str, file: Listed) -> Facts:
+        """What a Markdown file that is no text document, being too large, says at its beginning."""
+        data = await self._library.bytes_of(file, SHOWN_BYTES_MAX, whole=False)
+        return await self._library.press.facts(path, data.decode(errors="replace"))
 
     async def _is_configured(self, served: dict[str, Listed]) -> bool:
         """Whether the configuration is the one that this shelf was made by; a new one has none."""
@@ -269,24 +279,3 @@ def _file(path: str, file: Listed, facts: Facts | None) -> File:
 
 def _moment(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
-
-
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Facts)
-
-
-def encode(facts: Facts) -> bytes:
-    """Facts as they are stored."""
-    return _FACTS_VERSION + _ENCODER.encode(facts)
-
-
-def decode(noted: Noted | None) -> Facts | None:
-    """Stored facts, if they are those of the text as it is."""
-    if noted is None or not noted.is_fresh or noted.facts is None:
-        return None
-    if noted.facts[:1] != _FACTS_VERSION:
-        return None
-    try:
-        return _DECODER.decode(noted.facts[1:])
-    except msgspec.MsgspecError:
-        return None

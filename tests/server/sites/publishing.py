@@ -19,6 +19,7 @@ from storage.blobs import Use
 from storage.sites import NewSite, Site
 from tests.inside import Guest, Inside
 
+TEXT_BYTES_MAX = 5 << 20
 DEMO = Path(__file__).parent / "vault"
 
 
@@ -61,7 +62,7 @@ async def put(inside: Inside, site: Site, files: Mapping[str, bytes]) -> None:
     for path, data in files.items():
         now_ms = int(time.time() * 1000)
         document = known[path].document if path in known else ""
-        if listing.is_markdown(path):
+        if listing.is_markdown(path) and len(data) < TEXT_BYTES_MAX:
             before = ""
             if document:
                 before = await catalogue.text(site, path)

@@ -334,10 +334,14 @@ async def test_hostile_notes_neither_stall_nor_kill(
         "nested.md": b"> " * 10_000 + b"x",
         "slow.md": b"[" * 250_000,
         "large.md": b"word " * 100_000,
+        "huge.md": b"---\ntitle: Huge\n---\n" + b"word " * 3_200_000,
+        "huge-secret.md": b"---\npublish: false\n---\n" + b"word " * 1_200_000,
     }
     await publish(inside, ada.account, "hostile", files)
 
-    for name in ("nested", "large", "slow"):
+    for name in ("huge-secret", "huge-secret.md"):
+        assert (await reader.ask(f"/@ada/hostile/{name}"))[0] == 404
+    for name in ("nested", "large", "huge", "slow"):
         status, text, _ = await reader.ask(f"/@ada/hostile/{name}")
         assert status == 200
         assert len(text) < 2_000_000
