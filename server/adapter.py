@@ -229,11 +229,15 @@ def guarded(adapter: Adapter, route: Route) -> Handler:
     access = route.access
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        limits = request.app[LIMITS]
+        remote = request.app[HOSTS].remote(request)
+        limits["address"].take(remote)
         if access.limit is not None:
-            request.app[LIMITS][access.limit].take(request.app[HOSTS].remote(request))
+            limits[access.limit].take(remote)
         if access.kinds:
             principal = await adapter.identify(request, access)
             if principal is not None and _is_admitted(principal, access):
+                limits["account"].take(principal.account)
                 request[PRINCIPAL] = principal
         return await route.handler(request)
 

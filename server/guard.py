@@ -10,12 +10,14 @@ import heapq
 import itertools
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from auth.errors import AuthError
 from auth.principal import Role
+from server.errors import TooManyRequests
 from server.tasks import Tasks
 from storage.errors import StorageError
 
@@ -52,15 +54,23 @@ class Guard:
         self._rights = rights
         self._settings = settings
         self._posts: dict[Member, _Post] = {}
+        self._open: Counter[str] = Counter()
+        """Sessions of each account."""
         self._expiries: list[tuple[float, int, Member]] = []
         self._unsure: set[_Post] = set()
         """Sessions whose right moved and could not be looked up."""
         self._order = itertools.count()
         self._tasks = Tasks()
 
+    def admit(self, principal: Principal) -> None:
+        """Raise TooManyRequests for an account that has too many documents open."""
+        if self._open[principal.account] >= self._settings.connections_per_account_max:
+            raise TooManyRequests(10)
+
     def watch(self, member: Member, record: DocumentRecord, principal: Principal) -> None:
         """Guard a session from its join on."""
         post = self._posts[member] = _Post(member, record, principal)
+        self._open[principal.account] += 1
         post.unwatch = self._rights.watch(
             record.scope, principal.account, partial(self._changed, post)
         )
@@ -69,7 +79,13 @@ class Guard:
     def unwatch(self, member: Member) -> None:
         """The session is over."""
         post = self._posts.pop(member, None)
-        if post is not None and post.unwatch is not None:
+        if post is None:
+            return
+        account = post.principal.account
+        self._open[account] -= 1
+        if not self._open[account]:
+            del self._open[account]
+        if post.unwatch is not None:
             post.unwatch()
 
     async def renew(self, member: Member, record: DocumentRecord, principal: Principal) -> None:

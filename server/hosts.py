@@ -108,6 +108,10 @@ class Hosts:
             and not any(name in request.headers for name in _FORWARDED)
         )
 
+    def is_proxy(self, peer: str) -> bool:
+        """Whether an address is a proxy that the settings name."""
+        return self._is_trusted(peer)
+
     def _is_trusted(self, text: str) -> bool:
         address = _address(text)
         return address is not None and any(address in network for network in self._trusted)

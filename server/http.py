@@ -1,14 +1,20 @@
 """Read a request's body under a bound, write a reply."""
 
+import asyncio
 from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
 
-from server.errors import BadBody, BodyTooLarge
+from server.errors import ApiError, BadBody, BodyTooLarge
 
 JSON_BYTES_MAX = 64 * 1024
 """Bytes of a JSON body where a route names no bound of its own."""
+
+BODY_S = web.AppKey("seconds of a body", float)
+"""How long a body may take, before what has come of it is counted."""
+
+BODY_S_DEFAULT = 30.0
 
 _T = TypeVar("_T")
 
@@ -26,11 +32,19 @@ async def read_bytes(request: web.Request, bytes_max: int) -> bytes:
         raise BodyTooLarge(bytes_max)
     parts: list[bytes] = []
     size = 0
-    async for part in request.content.iter_any():
-        size += len(part)
-        if size > bytes_max:
-            raise BodyTooLarge(bytes_max)
-        parts.append(part)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + request.app.get(BODY_S, BODY_S_DEFAULT)
+    try:
+        async with asyncio.timeout_at(end) as deadline:
+            async for part in request.content.iter_any():
+                size += len(part)
+                if size > bytes_max:
+                    raise BodyTooLarge(bytes_max)
+                parts.append(part)
+                # A slow line gets its time; a drop now and then does not.
+                deadline.reschedule(end + size / 1024)
+    except TimeoutError:
+        raise ApiError(408, "too_slow", "the body did not come in time") from None
     return b"".join(parts)
 
 

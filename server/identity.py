@@ -21,6 +21,7 @@ from auth.personal import CLI_PREFIX
 from auth.registration import setup_code
 from auth.tokens import Tokens
 from server.hosts import HOSTS, Hosts
+from server.http import BODY_S
 from server.identify import IDENTIFY, Identify
 from server.keyring import Keyring, open_keyring
 from server.limits import LIMITS, Limit
@@ -65,7 +66,7 @@ class Identity:
         self.cookies = Signed(self.keyring.signing, "session")
         self.tokens = _tokens_of(self.keyring)
         self.watch = Watch(self.grants.moved, period_s=settings.rights_poll_s)
-        self.limits = {"auth": Limit(settings.login_attempts_per_minute, time.monotonic)}
+        self.limits = _limits_of(settings)
         self.identify = Identify(
             tokens=self.tokens,
             cookies=self.cookies,
@@ -115,6 +116,7 @@ class Identity:
         app[IDENTIFY] = self.identify
         app[RIGHTS] = self.rights
         app[LIMITS] = self.limits
+        app[BODY_S] = self.settings.request_body_s
 
     async def start(self) -> None:
         """Look at all versions once, then keep looking."""
@@ -185,3 +187,12 @@ def _tokens_of(keys: Keyring) -> Tokens:
     """Tokens of these keys; those of the keys before them hold too."""
     before = [key.public for key in keys.signing.others]
     return Tokens(keys.signing, keys.identity.public_text, before, keys.audiences)
+
+
+def _limits_of(settings: Settings) -> dict[str, Limit]:
+    """How often an address, or an account, may ask for what."""
+    return {
+        "auth": Limit(settings.login_attempts_per_minute, time.monotonic),
+        "address": Limit(settings.requests_per_address_per_minute, time.monotonic),
+        "account": Limit(settings.requests_per_account_per_minute, time.monotonic),
+    }

@@ -83,6 +83,8 @@ TESTED_ELSEWHERE = {
     "server/media/work.py": "tests/server/media/test_child.py",
     "server/adapters/heaps/picturing.py": "tests/server/adapters/heaps/routes/test_media.py",
     "server/realtime/hocuspocus_member.py": "tests/server/realtime/test_hocuspocus.py",
+    "server/operating/warden.py": "tests/server/test_hostile.py",
+    "server/realtime/crowding.py": "tests/server/test_hostile.py",
     "server/operating/ports.py": "tests/server/test_operating.py",
     "server/sites/domains.py": "tests/server/adapters/flowershow/routes/test_domain.py",
     "server/sites/github/client.py": "tests/server/adapters/flowershow/routes/test_github.py",

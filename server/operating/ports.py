@@ -12,6 +12,7 @@ from aiohttp import web
 from server import operation
 from server.binding import listen
 from server.operating.probes import READINESS
+from server.operating.warden import Warden
 from server.realtime import lifecycle
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ async def open_ports(
         handle_signals=False,
         # Sockets have their own pings, requests their timeouts: two system calls saved each.
         tcp_keepalive=False,
+        keepalive_timeout=settings.http_keepalive_s,
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
@@ -48,6 +50,10 @@ async def open_ports(
     if settings.metrics_port is not None:
         await _listen_for_metrics(app, settings, stack)
     await identity.greet()
+    assert runner.server is not None
+    warden = Warden(runner.server, settings, identity.hosts, realtime.metrics)
+    warden.start()
+    stack.push_async_callback(warden.stop)
     sweeper = lifecycle.Sweeper(realtime)
     sweeper.start()
     stack.push_async_callback(sweeper.stop)

@@ -95,8 +95,10 @@ class Connection(WebSocketProtocol):
         "_bytes",
         "_held",
         "_pending",
+        "_presence",
         "_second",
         "_strikes",
+        "kept_bytes",
         "opened_at",
         "outbox",
         "realtime",
@@ -115,8 +117,7 @@ class Connection(WebSocketProtocol):
         self._held: set[object] = set()
         self._pending = False
         self._second = int(now)
-        self._bytes = 0
-        self._strikes = 0
+        self._bytes = self._presence = self._strikes = self.kept_bytes = 0
 
     # -- liveness -----------------------------------------------------------------------
 
@@ -265,14 +266,30 @@ class Connection(WebSocketProtocol):
         if second != self._second:
             over = self._bytes_over() or self.frames > self.realtime.settings.frames_per_s_max
             self._strikes = self._strikes + 1 if over and second == self._second + 1 else 0
-            self._second, self._bytes, self.frames = second, size, 0
+            self._second, self._bytes, self.frames, self._presence = second, size, 0, 0
             if self._strikes >= self.realtime.settings.budget_strikes_max:
                 self.realtime.metrics.refuse("over-budget")
                 self.close(TOO_MANY, "too many frames")
         elif self.frames > self.realtime.settings.frames_per_s_max or self._bytes_over():
+            self._rest_of_second()
+
+    def showed_presence(self) -> None:
+        """A presence frame came; too many of them, and it is not read for the second's rest."""
+        self.realtime.metrics.awareness_in += 1
+        self._presence += 1
+        if self._presence > self.realtime.settings.awareness_per_s_max:
+            self._rest_of_second()
+
+    def _rest_of_second(self) -> None:
+        if "budget" not in self._held:
             self.hold("budget", on=True)
             loop = asyncio.get_running_loop()
-            loop.call_at(second + 1, partial(self.hold, "budget", on=False))
+            loop.call_at(self._second + 1, partial(self.hold, "budget", on=False))
+
+    @property
+    def held_bytes(self) -> int:
+        """What it keeps for documents that are not open, and of frames until one is."""
+        return self.kept_bytes + (self._have + self._fragments_size if self._pending else 0)
 
     def _bytes_over(self) -> bool:
         return self._bytes > self.realtime.settings.bytes_per_s_max

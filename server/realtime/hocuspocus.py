@@ -40,7 +40,7 @@ class HocuspocusConnection(Connection):
     """A Hocuspocus socket."""
 
     __slots__ = (
-        *("_bytes_waiting", "_frames_waiting", "_members", "_recent", "_rest", "_waiting"),
+        *("_frames_waiting", "_members", "_recent", "_rest", "_waiting"),
         *("handshake", "workspace"),
     )
 
@@ -64,7 +64,6 @@ class HocuspocusConnection(Connection):
         self._recent: HocuspocusMember | None = None
         self._rest: deque[tuple[HocuspocusMember, bytes]] = deque()
         """Frames of documents that were let in, behind one that is being looked at."""
-        self._bytes_waiting = 0
         self._frames_waiting = 0
 
     # -- frames -------------------------------------------------------------------------
@@ -112,7 +111,7 @@ class HocuspocusConnection(Connection):
         if kind in SYNC_KINDS and live is not None:
             assert isinstance(data, bytes)
             if kind == wire.AWARENESS:
-                self.realtime.metrics.awareness_in += 1
+                self.showed_presence()
             if kind in (wire.UPDATE, wire.STEP2) and structure.is_costly(data):
                 self.inspect(member, kind, data, body)
             else:
@@ -159,11 +158,11 @@ class HocuspocusConnection(Connection):
 
     def _set_by(self, waiting: Waiting, kind: int, body: bytes) -> None:
         waiting.frames.append((kind, body))
-        self._bytes_waiting += len(body)
+        self.kept_bytes += len(body)
         self._frames_waiting += 1
         settings = self.realtime.settings
         if (
-            self._bytes_waiting > settings.preauth_bytes_max
+            self.kept_bytes > settings.preauth_bytes_max
             or self._frames_waiting > settings.preauth_frames_max
         ):
             self.realtime.metrics.refuse("preauth-full")
@@ -181,6 +180,7 @@ class HocuspocusConnection(Connection):
             shown = token.token if token is not None else ""
             entry = await realtime.entrance.enter(name, shown or self.handshake or "", create=True)
             principal, record, role = entry
+            realtime.documents.guard.admit(principal)
             realtime.documents.room(record)
         except (AuthError, BadName, TooManyRequests, Closed) as error:
             realtime.metrics.refuse(getattr(error, "reason", "bad-name"))
@@ -262,7 +262,7 @@ class HocuspocusConnection(Connection):
         waiting = self._waiting.pop(prefix, None)
         if waiting is not None:
             self._frames_waiting -= len(waiting.frames)
-            self._bytes_waiting -= sum(len(body) for _, body in waiting.frames)
+            self.kept_bytes -= sum(len(body) for _, body in waiting.frames)
 
     # -- liveness -----------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
+from server.realtime import crowding
 from server.realtime.codes import RESTART
 from server.realtime.connection import LOOK_EVERY
 
@@ -69,6 +70,7 @@ class Sweeper:
         now = realtime.turns.clock()
         realtime.documents.sweep(now)
         realtime.documents.guard.sweep()
+        crowding.relieve(realtime)
         self._round = (self._round + 1) % LOOK_EVERY
         for connection in list(realtime.connections):
             if connection.outbox.blocked or id(connection) // 64 % LOOK_EVERY == self._round:

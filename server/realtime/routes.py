@@ -183,6 +183,7 @@ async def _enter(
     principal, record, role = await realtime.entrance.enter(name, shown, create=create)
     # While an HTTP answer can still say that there is no room for one more.
     _has_room(realtime, remote)
+    realtime.documents.guard.admit(principal)
     realtime.documents.room(record)
     transport = upgrade.transport_of(request)
     connection = dialect(realtime, transport, remote, principal, can_write=role >= Role.EDITOR)

@@ -178,7 +178,7 @@ class YConnection(Connection):
         live = self.live
         assert live is not None
         if kind == wire.AWARENESS:
-            self.realtime.metrics.awareness_in += 1
+            self.showed_presence()
         if kind in (wire.UPDATE, wire.STEP2) and structure.is_costly(data):
             self.inspect(self.member, kind, data, body)
         elif kind in (wire.STEP1, wire.STEP2, wire.UPDATE, wire.AWARENESS, wire.QUERY_AWARENESS):

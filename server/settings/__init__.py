@@ -17,7 +17,7 @@ from server.settings.apis import Apis, Ascently, Difflog, Pinakes
 from server.settings.files import Files
 from server.settings.media import Media, Scanning
 from server.settings.nodes import Nodes
-from server.settings.operating import Breaking
+from server.settings.operating import Breaking, Guarding
 from server.settings.people import Identity
 from server.settings.showing import Showing
 from server.settings.sites import Sites
@@ -47,6 +47,7 @@ class Settings(
     Nodes,
     Identity,
     Connections,
+    Guarding,
     Rooms,
     Breaking,
     Sync,
