@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 READY = "Plait is ready at "
 READY_S_MAX = 60.0
-END_S_MAX = 30.0
+END_S_MAX = 60.0
 
 
 class LiveServer:

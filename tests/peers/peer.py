@@ -20,7 +20,7 @@ HOCUSPOCUS = ("hocuspocus-2", "hocuspocus-3", "hocuspocus")
 Y_SWEET = "y-sweet"
 """Version 0.9.1."""
 NODE_PROVIDERS = (*Y_WEBSOCKET, Y_WEBSOCKET_NEXT, *HOCUSPOCUS, Y_SWEET)
-WAIT_S_MAX = 15.0
+WAIT_S_MAX = 60.0
 LOOK_EVERY_S = 0.02
 State = dict[str, Any]
 

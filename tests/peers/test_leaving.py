@@ -10,6 +10,7 @@ from scripts._load.ledger import Typist, update_bodies
 from scripts._load.probe import Probe
 from scripts._load.scenarios import Stage
 from scripts._load.typing_work import typing
+from tests.patience import until
 from tests.peers.home import Home
 
 LEAVERS = 60
@@ -42,9 +43,6 @@ async def test_who_leaves_while_being_acknowledged_takes_nobody_along(
         # Hocuspocus says so; y-websocket gets its own update back after the commit.
         return author.acknowledgements - before if dialect == HOCUSPOCUS else author.echoes
 
-    for _ in range(100):
-        if (confirmed(), reader.deliveries) == (typist.next, typist.next):
-            break
-        await asyncio.sleep(0.05)
+    await until(lambda: confirmed() >= typist.next and reader.deliveries >= typist.next)
     await stage.leave([author, reader])
     assert (confirmed(), reader.deliveries) == (typist.next, typist.next)

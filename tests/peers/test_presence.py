@@ -1,10 +1,12 @@
 """Who is here: states reach everyone, newcomers too, and leave with their connection."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
+from tests.patience import in_time, prompt
 from tests.peers.home import Home
 from tests.peers.peer import NODE_PROVIDERS, everyone
 
@@ -14,6 +16,7 @@ def users(state: dict[str, Any]) -> set[str]:
     return {entry["user"] for entry in state["awareness"].values() if entry.get("user")}
 
 
+@prompt
 async def test_presence_of_everyone_reaches_everyone_and_newcomers(
     home: Home, name: str, peer: Any
 ) -> None:
@@ -26,11 +29,14 @@ async def test_presence_of_everyone_reaches_everyone_and_newcomers(
 
     for provider in NODE_PROVIDERS:
         late = await (await peer(provider)).open(home, name)
-        await late.until(lambda state: users(state) == set(NODE_PROVIDERS), within_s=5)
+        started = time.monotonic()
+        await late.until(lambda state: users(state) == set(NODE_PROVIDERS))
+        in_time(time.monotonic() - started, 5)
         await late.do("destroy")
 
 
 @pytest.mark.parametrize("provider", NODE_PROVIDERS)
+@prompt
 async def test_presence_goes_when_a_connection_ends_abruptly(
     home: Home, name: str, peer: Any, provider: str
 ) -> None:
@@ -43,4 +49,6 @@ async def test_presence_goes_when_a_connection_ends_abruptly(
 
     await doomed_process.kill()
 
-    await watcher.until(lambda state: "doomed" not in users(state), within_s=3)
+    started = time.monotonic()
+    await watcher.until(lambda state: "doomed" not in users(state))
+    in_time(time.monotonic() - started, 3)

@@ -7,7 +7,7 @@ from tests.peers.home import Home
 from tests.peers.peer import NODE_PROVIDERS, everyone
 from tests.peers.pycrdt_peer import PycrdtClient
 
-RECONNECT_S_MAX = 40.0
+RECONNECT_S_MAX = 90.0
 """Hocuspocus' providers wait for up to 30 s between tries."""
 
 
