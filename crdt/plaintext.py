@@ -8,6 +8,7 @@ that both have made stands there once.
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import Any, Final
@@ -20,6 +21,8 @@ from crdt.rewriting import CONTENT
 
 _COMPARED_MAX: Final = 250_000
 """Pairs of words of one stretch that are compared; beyond, the stretch is replaced."""
+_LINES_COMPARED_MAX: Final = 1_000_000
+"""Pairs of equal lines that are looked at, likewise."""
 _WORDS: Final = re.compile(r"\w+|\s+|.", re.DOTALL)
 
 
@@ -82,13 +85,29 @@ def steps(old: str, new: str) -> list[Step]:
     if old == new:
         return []
     left, right = old.splitlines(keepends=True), new.splitlines(keepends=True)
-    found = []
+    first, last = 0, 0
+    most = min(len(left), len(right))
+    while first < most and left[first] == right[first]:
+        first += 1
+    while last < most - first and left[-1 - last] == right[-1 - last]:
+        last += 1
     starts = _starts(left)
-    # Lines that stand there everywhere, such as empty ones, are no anchors: autojunk.
-    for kind, a, b, c, d in SequenceMatcher(None, left, right).get_opcodes():
-        if kind != "equal":
-            found += _in_lines(starts[a], "".join(left[a:b]), "".join(right[c:d]))
+    left, right = left[first : len(left) - last], right[first : len(right) - last]
+    found = []
+    for a, b, c, d in _changed(left, right):
+        found += _in_lines(starts[first + a], "".join(left[a:b]), "".join(right[c:d]))
     return found
+
+
+def _changed(left: list[str], right: list[str]) -> list[tuple[int, int, int, int]]:
+    """The stretches of lines that differ; one, where to look closer would take too long."""
+    repeated = Counter(right)
+    # Lines that stand there everywhere, such as empty ones, are no anchors: difflib's autojunk.
+    often = len(right) // 100 + 1 if len(right) >= 200 else len(right)
+    if sum(n for line in left if (n := repeated[line]) <= often) > _LINES_COMPARED_MAX:
+        return [(0, len(left), 0, len(right))]
+    codes = SequenceMatcher(None, left, right).get_opcodes()
+    return [(a, b, c, d) for kind, a, b, c, d in codes if kind != "equal"]
 
 
 def _in_lines(at: int, old: str, new: str) -> list[Step]:

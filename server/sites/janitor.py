@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from server.errors import Busy, NotFound
-from server.sites.publishing import USE, Publishing
+from server.sites.publishing import Publishing
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class Janitor:
         for document in await store.remains(MOST):
             await self._blocks.close(document)
             count += 1
-        for holder in await store.orphans(MOST):
-            await self._publishing.catalogue.blobs.release(USE, holder)
+        for kind, holder in await store.orphans(MOST):
+            await self._publishing.catalogue.blobs.release(kind, holder)
             count += 1
         await self._codes.sweep(now, MOST)
         return count

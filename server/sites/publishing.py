@@ -25,7 +25,7 @@ from server.sites import diffing, listing
 from server.sites.catalogue import Catalogue
 from server.sites.diffing import Declared, Diff
 from server.sites.listing import SUCCESS, UPLOADING, File
-from storage.sites import NewSite, Site
+from storage.sites import Bases, NewSite, Site
 
 if TYPE_CHECKING:
     from server.catalogue import Catalogue as Blocks
@@ -61,11 +61,17 @@ class Publishing:
     """Changes sites. Methods may raise Unavailable and Busy."""
 
     def __init__(
-        self, catalogue: Catalogue, blocks: Blocks, identity: Identity, hosts: Hosts
+        self,
+        catalogue: Catalogue,
+        blocks: Blocks,
+        identity: Identity,
+        hosts: Hosts,
+        bases: Bases,
     ) -> None:
         self.catalogue = catalogue
         self.settings = catalogue.settings
         self.store = catalogue.store
+        self.bases = bases
         self.links = Links(identity.keyring.signing, "site-upload")
         self._blocks = blocks
         self._identity = identity
@@ -99,9 +105,18 @@ class Publishing:
     # -- files --------------------------------------------------------------------------
 
     async def sync(
-        self, site: Site, declared: Sequence[Declared], *, author: str, dry: bool = False
+        self,
+        site: Site,
+        declared: Sequence[Declared],
+        *,
+        author: str,
+        client: str = "",
+        dry: bool = False,
     ) -> tuple[Diff, Synced]:
-        """Make a site's files those of a manifest; with `dry` only say what would happen."""
+        """Make a site's files those of a manifest; with `dry` only say what would happen.
+
+        `client` is who has the files, so that what it brings is compared with what it had.
+        """
         known = (await self.catalogue.listing(site)).files
         found = diffing.diff(known, declared, await self._typed(site, known, declared))
         if dry:
@@ -113,20 +128,22 @@ class Publishing:
         kept = (await self.catalogue.listing(site)).files.values()
         await self.store.counted(site.id, len(kept), sum(file.size for file in kept))
         synced = Synced(
-            upload=[self._target(site, one, ids) for one in found.upload],
-            update=[self._target(site, one, ids) for one in found.update],
+            upload=[self._target(site, one, ids, client) for one in found.upload],
+            update=[self._target(site, one, ids, client) for one in found.update],
             deleted=found.deleted,
             unchanged=found.unchanged,
         )
         return found, synced
 
-    async def expect(self, site: Site, declared: Sequence[Declared], author: str) -> list[Target]:
+    async def expect(
+        self, site: Site, declared: Sequence[Declared], author: str, client: str = ""
+    ) -> list[Target]:
         """Wait for bytes of some files, whatever the site has; the others stay."""
         before = (await self.catalogue.listing(site)).files
         ids = await self._expect(site, declared, [], [], author)
         new = [one for one in declared if one.path not in before]
         await self.store.grew(site.id, len(new), sum(one.size for one in new))
-        return [self._target(site, one, ids) for one in declared]
+        return [self._target(site, one, ids, client) for one in declared]
 
     async def delete(self, site: Site, paths: Iterable[str], author: str) -> set[str]:
         """Take files away; those of the paths that were there."""
@@ -205,13 +222,14 @@ class Publishing:
             async with gate:
                 if file.document:
                     await self._blocks.close(UUID(file.document))
+                    await self.bases.drop(site.id, path)
                 await self.catalogue.blobs.release(USE, f"{site.id}/{path}")
 
         await asyncio.gather(*(clear(*item) for item in gone.items()))
 
-    def _target(self, site: Site, one: Declared, ids: dict[str, str]) -> Target:
+    def _target(self, site: Site, one: Declared, ids: dict[str, str], client: str) -> Target:
         claims: dict[str, str | int | bool | None] = {
-            "site": site.id, "path": one.path, "sha": one.sha
+            "site": site.id, "path": one.path, "sha": one.sha, "client": client
         }  # fmt: skip
         lifetime_s = self.settings.site_upload_s
         signature = self.links.mint(claims, now=time.time(), lifetime_s=lifetime_s)

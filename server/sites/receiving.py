@@ -62,10 +62,11 @@ class Receiving:
         *,
         size: int | None,
         author: str,
+        client: str = "",
     ) -> File | None:
         """Take the bytes of a file that is expected; the file as it is then.
 
-        `sha` is what the client called them, `size` what it says of their number. None where the
+        `sha` is what the `client` called them, `size` what it says of their number. None where the
         file says of itself that it is not to be published. Raises NotFound where the list has no
         such file (any more), TooLarge, QuotaExceeded.
         """
@@ -78,7 +79,7 @@ class Receiving:
         key = (site.id, path)
         async with self._locks[key]:
             try:
-                return await self._keep(site, path, sha, blob, hashes, tail, author)
+                return await self._keep(site, path, sha, blob, hashes, tail, author, client)
             finally:
                 if not self._locks[key]._waiters:  # noqa: SLF001 (nobody else waits for it)
                     self._locks.pop(key, None)
@@ -111,6 +112,7 @@ class Receiving:
         hashes: tuple[str, str, str],
         tail: bytearray | None,
         author: str,
+        client: str,
     ) -> File | None:
         before = await self._catalogue.file(site, path)
         if before is None:
@@ -122,7 +124,7 @@ class Receiving:
         await self._catalogue.blobs.use(blob.digest, use, self._settings.account_bytes_max)
         values: dict[str, Any] = {"status": SUCCESS, "error": ""}
         if tail is not None:
-            values |= await self._merge(site, path, before, bytes(tail), author)
+            values |= await self._merge(site, path, before, bytes(tail), author, client)
         elif listing.extension(path) in _IMAGES:
             values |= await self._measure(blob, path)
         if values.pop("hidden", False):
@@ -132,6 +134,8 @@ class Receiving:
         values |= {"sha": sha, "size": blob.size, "until": 0, "changed_at": now_ms}
         values |= zip(("hash", "sha1", "git"), hashes, strict=True)
         noted = await self._note(site, path, author, **values)
+        if noted.document:
+            await self.publishing.bases.put(site.id, path, client, blob.digest)
         if before.hash and before.hash != blob.hash:
             await self._catalogue.blobs.release(USE, holder, bytes.fromhex(before.hash))
         await self._catalogue.store.grew(site.id, 0, blob.size - before.size)
@@ -156,8 +160,8 @@ class Receiving:
 
     # -- what is in it ------------------------------------------------------------------
 
-    async def _merge(
-        self, site: Site, path: str, before: File, data: bytes, author: str
+    async def _merge(  # noqa: PLR0917
+        self, site: Site, path: str, before: File, data: bytes, author: str, client: str
     ) -> dict[str, Any]:
         """Merge a Markdown file into its text, and look at what it says of itself."""
         if len(data) > self._settings.site_markdown_bytes_max:
@@ -169,7 +173,7 @@ class Receiving:
         facts = examine(path, text)
         if not facts.front.publish and not facts.error:
             return {"hidden": True}
-        record, base = await self._text_of(site, path, before, author)
+        record, base = await self._text_of(site, path, before, author, client)
 
         def write(doc: Any) -> None:  # noqa: ANN401 (a document inside `edit`)
             known = plaintext.read(doc) if base is None else base
@@ -185,15 +189,19 @@ class Receiving:
         return found | ({"status": ERROR, "error": facts.error} if facts.error else {})
 
     async def _text_of(
-        self, site: Site, path: str, before: File, author: str
+        self, site: Site, path: str, before: File, author: str, client: str
     ) -> tuple[DocumentRecord, str | None]:
-        """The text document of a file, and the text that came before; None: whatever it holds."""
+        """The text document of a file, and the text that the client had; None: whatever it holds.
+
+        Who has brought nothing yet is taken to have had what came last.
+        """
         store = self._documents.store
         if before.document:
             record = await self._catalogue.record(UUID(before.document))
             most = self._settings.site_markdown_bytes_max
+            had = await self.publishing.bases.find(site.id, path, client)
             with contextlib.suppress(UnknownBlob):
-                old = await self._catalogue.blobs.whole(bytes.fromhex(before.hash), most)
+                old = await self._catalogue.blobs.whole(had or bytes.fromhex(before.hash), most)
                 return record, old.decode("utf-8", "replace")
             return record, None
         record = await store.create(site.scope, path, author or None)

@@ -4,6 +4,7 @@ What a site holds lies elsewhere: the list of its files is a document of records
 file a text document of the site's scope, all other bytes are blobs (`server.sites`).
 """
 
+from storage.sites.bases import Bases
 from storage.sites.devices import DeviceCode, DeviceCodes
 from storage.sites.github import GitHub, Installation, Repository
 from storage.sites.people import Profile, Profiles
@@ -14,6 +15,7 @@ __all__ = [
     "KIND",
     "LIST",
     "SETTINGS",
+    "Bases",
     "DeviceCode",
     "DeviceCodes",
     "GitHub",

@@ -61,8 +61,8 @@ SELECT d.id FROM scopes s JOIN documents d ON d.scope = s.id AND d.purged_at IS 
 WHERE s.kind = 'site' AND s.deleted_at IS NOT NULL LIMIT $1
 """
 _ORPHANS = """
-SELECT DISTINCT u.holder FROM blob_uses u
-WHERE u.kind = 'site' AND NOT EXISTS (
+SELECT DISTINCT u.kind, u.holder FROM blob_uses u
+WHERE u.kind IN ('site', 'site-base') AND NOT EXISTS (
     SELECT FROM sites s WHERE s.id = split_part(u.holder, '/', 1)
 ) LIMIT $1
 """
@@ -193,10 +193,10 @@ class Sites:
         with reaching():
             return [row["id"] for row in await self._pool.fetch(_REMAINS, most)]
 
-    async def orphans(self, most: int) -> list[str]:
-        """Holders of blobs of sites that are gone."""
+    async def orphans(self, most: int) -> list[tuple[str, str]]:
+        """Holders of blobs of sites that are gone, each with its kind of use."""
         with reaching():
-            return [row["holder"] for row in await self._pool.fetch(_ORPHANS, most)]
+            return [(row["kind"], row["holder"]) for row in await self._pool.fetch(_ORPHANS, most)]
 
     async def claim(self, site: str, digest: bytes, account: str, names: list[str]) -> str | None:
         """Give an anonymous site to an account under the first of `names` that is free.

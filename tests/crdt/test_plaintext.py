@@ -81,6 +81,17 @@ def test_two_edits_meet(before: str, after: str, now: str, expected: str) -> Non
     assert made.look(read) == expected
 
 
+def test_a_text_that_repeats_itself_is_replaced_soon() -> None:
+    """To find the smallest edit of it would take minutes."""
+    before = "".join(f"line {number % 100}\n" for number in range(40_000))
+    after = "".join(f"line {(number * 7) % 100}\n" for number in range(40_000))
+    text = before
+    for step in reversed(steps(before, after)):
+        text = text[: step.start] + step.text + text[step.end :]
+
+    assert text == after
+
+
 def test_a_long_text_is_merged_soon() -> None:
     """Both ends of 20,000 lines, with blank lines between, are two short steps."""
     before = "\n\n".join(f"line {number}" for number in range(10_000))

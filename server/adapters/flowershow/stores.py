@@ -23,7 +23,7 @@ from server.sites.janitor import Janitor
 from server.sites.publishing import PUBLISHING, Publishing
 from server.sites.receiving import RECEIVING, Receiving
 from storage.pool import Pool
-from storage.sites import DeviceCodes, GitHub, Profiles
+from storage.sites import Bases, DeviceCodes, GitHub, Profiles
 
 Hook: TypeAlias = Callable[[web.Application], Awaitable[None]]
 
@@ -51,7 +51,7 @@ def install(app: web.Application, pool: Pool) -> None:
     """Put into an application what the routes look up, and their limits."""
     catalogue, identity = app[SITES], app[IDENTITY]
     settings = identity.settings
-    publishing = Publishing(catalogue, app[CATALOGUE], identity, app[HOSTS])
+    publishing = Publishing(catalogue, app[CATALOGUE], identity, app[HOSTS], Bases(pool))
     app[PUBLISHING] = publishing
     app[RECEIVING] = Receiving(publishing, app[GALLERY])
     github = GitHub(pool)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("plait.github")
 
+CLIENT = "github"
+"""Who has the files of a repository, as other clients have theirs."""
 CONFIG = "config.json"
 CONFIG_BYTES_MAX = 256 * 1024
 AT_ONCE_MAX = 4
@@ -94,7 +96,7 @@ class Following:
             if is_path(path) and entry.size <= most
         ][: self._publishing.settings.site_files_max]
         author = site.account or ""
-        found, _ = await self._publishing.sync(site, declared, author=author)
+        found, _ = await self._publishing.sync(site, declared, author=author, client=CLIENT)
         gate = asyncio.Semaphore(AT_ONCE_MAX)
 
         async def fetch(one: Declared) -> None:
@@ -102,7 +104,7 @@ class Following:
                 parts = self.app.blob(installation, repository, one.sha)
                 with contextlib.suppress(NotFound):  # It was deleted meanwhile.
                     await self._receiving.receive(
-                        site, one.path, one.sha, parts, size=one.size, author=author
+                        site, one.path, one.sha, parts, size=one.size, author=author, client=CLIENT
                     )
 
         await asyncio.gather(*(fetch(one) for one in [*found.upload, *found.update]))

@@ -27,7 +27,7 @@ async def test_what_is_left_of_a_removed_site_goes(inside: Inside, ada: Guest) -
     janitor = Janitor(inside.app[PUBLISHING], inside.app[CATALOGUE], inside.app[STORES].devices)
     while await janitor.clear(datetime.now(UTC)):
         pass
-    uses = await inside.pool.fetchval("SELECT count(*) FROM blob_uses WHERE kind = 'site'")
+    uses = await inside.pool.fetchval("SELECT count(*) FROM blob_uses WHERE kind LIKE 'site%'")
     rows = "FROM documents d JOIN scopes s ON s.id = d.scope WHERE s.kind = 'site'"
     left = await inside.pool.fetchval(f"SELECT count(*) {rows} AND d.purged_at IS NULL")
 

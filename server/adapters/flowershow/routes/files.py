@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from auth.errors import Unauthorized
+from auth.principal import Kind
 from server.adapter import ANYONE, PRINCIPAL, Routes, principal_of
 from server.adapters.flowershow import mapping, schema
 from server.adapters.flowershow.policy import LOOK, WRITE, Complaint, invalid, own_site
@@ -64,7 +65,8 @@ async def sync(request: web.Request) -> web.Response:
     if len(declared) > settings.site_files_max:
         raise Complaint(413, "payload_too_large", f"at most {settings.site_files_max} files")
     if not dry:
-        _, would = await publishing.sync(site, declared, author=account)
+        client = _client(request)
+        _, would = await publishing.sync(site, declared, author=account, client=client)
     return reply(mapping.synced(would, dry=dry))
 
 
@@ -87,7 +89,7 @@ async def add(request: web.Request) -> web.Response:
     if site.file_count + len(declared) > settings.site_files_max:
         raise Complaint(413, "payload_too_large", f"at most {settings.site_files_max} files")
     account = principal_of(request).account
-    targets = await request.app[PUBLISHING].expect(site, declared, account)
+    targets = await request.app[PUBLISHING].expect(site, declared, account, _client(request))
     return reply(schema.Targets(files=[mapping.target(one) for one in targets]))
 
 
@@ -177,8 +179,15 @@ async def upload(request: web.Request) -> web.Response:
             stream(request, settings.transfer_stuck_s),
             size=size,
             author=site.account or "",
+            client=str(said["client"]),
         )
     return reply(schema.Done())
+
+
+def _client(request: web.Request) -> str:
+    """Who has the files: a token, or a device that is logged in; each keeps a folder of its own."""
+    principal = principal_of(request)
+    return principal.token if principal.kind is Kind.PERSONAL else principal.device or ""
 
 
 def _declared(body: schema.Manifest) -> list[Declared]:

@@ -12,6 +12,7 @@ from tests.inside import Guest, Inside
 from tests.server.adapters.flowershow.tools import (
     CommandLine,
     ask,
+    command_line,
     git,
     manifest,
     sha1,
@@ -130,6 +131,29 @@ async def test_bringing_the_same_again_keeps_what_was_typed(
         assert [each["path"] for each in answer["toUpdate"]] == ["index.md"]
 
     assert await text_of(inside, site, "index.md") == NOTE.decode() + "Typed.\n"
+
+
+async def test_two_folders_of_one_site_do_not_undo_each_other(
+    cli: CommandLine, ada: Guest, inside: Inside
+) -> None:
+    """What one has is compared with what it had itself; going back on purpose is a change."""
+    other = await command_line(ada)
+    site = await cli.make()
+    old, new = {"index.md": NOTE}, {"index.md": NOTE.replace(b"First", b"Second")}
+    await cli.sync(site, old)
+    await other.sync(site, old)
+    added = await cli.ask("POST", f"/api/sites/id/{site}/files", manifest(old))
+    theirs = await other.ask("POST", f"/api/sites/id/{site}/files", manifest(old))
+    await cli.put(added["files"][0], NOTE)
+    await other.put(theirs["files"][0], NOTE)
+    await cli.sync(site, new)
+    behind = await other.sync(site, old)
+    kept = await text_of(inside, site, "index.md")
+    await cli.sync(site, old)
+
+    assert [each["path"] for each in behind["toUpdate"]] == ["index.md"]
+    assert "Second line." in kept
+    assert await text_of(inside, site, "index.md") == NOTE.decode()
 
 
 async def test_an_open_editor_sees_a_sync_at_once(cli: CommandLine, ada: Guest) -> None:
