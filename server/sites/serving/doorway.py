@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _DOMAIN_S = 2.0
 """Seconds for which it is remembered that a host is nobody's domain."""
 _DOMAINS_MAX = 1000
+_LABEL = re.compile(r"[a-z0-9-]{1,63}")
 _DOMAIN = re.compile(r"(?=.{4,253}\Z)(?:[a-z0-9_](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]+")
 
 
@@ -79,7 +80,8 @@ class Doorway:
                 return None
             opened = await self._below(sites_url, raw)
             return msgspec.structs.replace(opened, is_shared=not self.is_separate)
-        if self._wildcard and domain == self._wildcard.partition(".")[2]:
+        is_user = self._wildcard and domain == self._wildcard.partition(".")[2]
+        if is_user and _LABEL.fullmatch(label):
             return await self._of_user(self._wildcard_url.replace("*", label), label, raw)
         site = None if self._hosts.is_ours(request) else await self._by_domain(name)
         if site is None:

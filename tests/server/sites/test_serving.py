@@ -268,6 +268,7 @@ async def test_the_host_of_a_user_and_a_verified_domain_show_the_site(
     assert 'href="/notes/guides/Writing"' in text
     assert "script-src http://ada.pages.example/_plait/" in headers["Content-Security-Policy"]
     assert (await reader.ask("/notes", host="bob.pages.example"))[0] == 404
+    assert (await reader.ask("/notes", host="a;b.pages.example"))[0] == 421
     assert (await reader.ask("/api/health", host="ada.pages.example"))[0] == 404
 
     store = inside.app[SITES].store
@@ -413,3 +414,26 @@ async def test_a_large_site_is_known_again_without_reading_its_texts(
     await inside.app[SITES].store.remove(site.id)
     assert (await reader.ask("/@ada/large/n1"))[0] == 404
     assert all(each.facts is None for each in (await library.known(site.scope)).values())
+
+
+async def test_without_a_host_of_their_own_sites_are_shown_in_a_sandbox(
+    postgres: str, tmp_path: Path
+) -> None:
+    """Where sites share the server's host every page is in a sandbox without its origin."""
+    shared = {"sites_url": "http://127.0.0.1"}
+    async with (
+        fresh_database(postgres) as database,
+        serving(database, tmp_path, **shared) as made,
+        made.visitor() as guest,
+        aiohttp.ClientSession() as http,
+    ):
+        await named(made, guest, "ada")
+        await publish(made, guest.account, "notes", {"index.md": b"# Home", "a.html": b"<p>"})
+        reader = Reader(made, http)
+        for path in ("", "/nowhere", "/a.html"):
+            status, _, headers = await reader.ask(f"/@ada/notes{path}", host="127.0.0.1")
+            assert status in {200, 404}
+            policy = headers["Content-Security-Policy"]
+            assert "sandbox allow-scripts" in policy
+            assert "allow-same-origin" not in policy
+        assert (await reader.ask("/api/health", host="127.0.0.1"))[0] == 200
