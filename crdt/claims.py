@@ -10,6 +10,7 @@ is nobody else's account's, whatever another node says.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
@@ -51,8 +52,8 @@ class SharedAwareness(Awareness):
         self._connections: dict[Hashable, int] = {}
         self._numbers = itertools.count(1)
         self.reminders: list[Claim] = []
-        """Claims that peers here would not believe, because they were told that the id is gone at
-        that clock: their node is to have the editor raise it."""
+        """Claims that are not believed here, because the id is gone since that claim, at that
+        clock: their node is to make a later one, and the editor to raise its clock."""
 
     def claims(self, entries: Iterable[Entry]) -> list[Claim]:
         """What other nodes are to be told of entries that were decided here."""
@@ -81,22 +82,37 @@ class SharedAwareness(Awareness):
                 told.append(entry)
         return told
 
-    def lose(self, node: bytes, now: float) -> list[Entry]:
-        """A node is gone, and its sessions with it; answers the ends of their states."""
-        owners = [owner for owner in self._owned if isinstance(owner, Elsewhere)]
-        return [entry for owner in owners if owner.node == node for entry in self.leave(owner, now)]
+    def lose(self, node: bytes, now: float, *, unheard_since: float = math.inf) -> list[Entry]:
+        """A node is gone, or did not say some of its states again; answers their ends."""
+        lost = [
+            (client, known)
+            for client, known in self._live.items()
+            if isinstance(known.owner, Elsewhere)
+            and known.owner.node == node
+            and known.seen_at < unheard_since
+        ]
+        for client, known in lost:
+            self._disown(client, known)
+        return [self._end(client, known, now) for client, known in lost]
 
     def leave(self, session: Hashable, now: float) -> list[Entry]:
         """A session is gone; answers the end of each state it still owned."""
         self._connections.pop(session, None)
         return super().leave(session, now)
 
-    def owner_of(self, client: int, clock: int) -> tuple[Hashable, Entry] | None:
-        """The session here that owns an id, and what makes its editor raise the clock above one."""
+    def claim_again(
+        self, client: int, clock: int, number: int
+    ) -> tuple[Hashable, Entry | None] | None:
+        """Another node holds an id for gone since this claim, at this clock: claim it anew.
+
+        A node that was started again does not know how often an id changed hands before. Answers
+        the session here that owns the id, and what makes its editor raise the clock where it must.
+        """
         known = self._live.get(client)
-        if known is None or isinstance(known.owner, Elsewhere) or known.clock > clock:
+        if known is None or isinstance(known.owner, Elsewhere):
             return None
-        return known.owner, Entry(client, clock, NULL)
+        known.claim = max(known.claim, number + 1)
+        return known.owner, Entry(client, clock, NULL) if known.clock <= clock else None
 
     def _claim_of(self, entry: Entry) -> Claim:
         known = self._live.get(entry.client) or self._gone.get(entry.client)
@@ -135,10 +151,9 @@ class SharedAwareness(Awareness):
         gone = self._gone.get(claim.client)
         if gone is not None:
             if (claim.number, claim.clock) <= (gone.claim, gone.clock):
-                if claim.number == gone.claim:
-                    self.reminders.append(
-                        msgspec.structs.replace(claim, clock=gone.clock, state=NULL)
-                    )
+                self.reminders.append(
+                    msgspec.structs.replace(claim, clock=gone.clock, state=NULL, number=gone.claim)
+                )
                 return None
             del self._gone[claim.client]
         if len(self._live) >= self._bounds.awareness_clients_max:

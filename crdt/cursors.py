@@ -7,6 +7,7 @@ hundreds expensive.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from crdt import wire
@@ -44,10 +45,10 @@ class Cursors:
         told = self.shared.hear(claims, now)
         return self.show({entry.client: entry for entry in told}, now, readers) if told else None
 
-    def lose(self, node: bytes, now: float) -> bytes | None:
-        """A node is gone: its sessions' cursors go with it."""
+    def lose(self, node: bytes, now: float, *, unheard_since: float = math.inf) -> bytes | None:
+        """A node is gone, or did not say again who is there: cursors go with their sessions."""
         assert self.shared is not None
-        return self._gone(self.shared.lose(node, now))
+        return self._gone(self.shared.lose(node, now, unheard_since=unheard_since))
 
     def _note(self, entries: list[Entry]) -> None:
         if self.shared is not None and entries:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("plait.nodes")
 
 NODE_BYTES = 8
+ANSWER_S = 2.0
+"""Seconds in which a node that was asked has said who is there."""
 
 
 class _Peer:
@@ -152,11 +154,13 @@ class Nodes:
         peer = self.peers.get(frame.node)
         if peer is None:
             peer = self.peers[frame.node] = _Peer(frame.number)
+            self.checking.ask()  # What it said before this was not heard.
             self.speaker.say(WhoIsHere(b""))
         elif frame.number != peer.number + 1:
             self.gaps += 1
             self.checking.ask()
             self.speaker.say(WhoIsHere(b""))
+            self._loop.call_later(ANSWER_S, self._forget, frame.node, self._loop.time())
         peer.number, peer.heard_at = frame.number, self._loop.time()
         for word in frame.words:
             try:
@@ -175,9 +179,9 @@ class Nodes:
                     self._presence(live, claims)
             case WhoIsHere(document):
                 self._answer(document)
-            case Remind(document, name, client, clock):
-                if name == self.name:
-                    self._remind(UUID(bytes=document), client, clock)
+            case Remind():
+                if word.node == self.name:
+                    self._remind(word)
             case Bye():
                 self._lose(node)
 
@@ -195,8 +199,8 @@ class Nodes:
         live.show(cursors.hear_elsewhere(claims, self._loop.time(), len(live.room.sessions)))
         assert cursors.shared is not None
         for claim in cursors.shared.reminders:
-            word = Remind(live.record.id.bytes, claim.node, claim.client, claim.clock)
-            self.speaker.say(word)
+            about = claim.client, claim.clock, claim.number
+            self.speaker.say(Remind(live.record.id.bytes, claim.node, *about))
         cursors.shared.reminders.clear()
 
     def _answer(self, document: bytes) -> None:
@@ -211,15 +215,20 @@ class Nodes:
             if shared is not None and (claims := shared.own_claims()):
                 self.speaker.show(live.record.id.bytes, {claim.client: claim for claim in claims})
 
-    def _remind(self, document: UUID, client: int, clock: int) -> None:
-        live = self.documents.peek(document)
+    def _remind(self, word: Remind) -> None:
+        """A client of ours is held for gone elsewhere: claim it anew, with a later clock."""
+        live = self.documents.peek(UUID(bytes=word.document))
         shared = None if live is None else live.room.cursors.shared
-        found = None if shared is None else shared.owner_of(client, clock)
-        if found is None or live is None:
+        if live is None or shared is None:
+            return
+        found = shared.claim_again(word.client, word.clock, word.number)
+        if found is None:
             return
         owner, entry = found
-        for session in live.room.sessions:
-            if session is owner:
+        claims = [claim for claim in shared.own_claims() if claim.client == word.client]
+        self.speaker.show(word.document, {claim.client: claim for claim in claims})
+        for session in live.room.sessions if entry is not None else ():
+            if session is owner and entry is not None:
                 live.send(session, wire.awareness(encode_awareness([entry])))
 
     # -- who lives ----------------------------------------------------------------------
@@ -255,6 +264,14 @@ class Nodes:
             for name in [n for n, peer in self.peers.items() if now - peer.heard_at > silence_s]:
                 log.warning("node %s is silent", name.hex())
                 self._lose(name)
+
+    def _forget(self, name: bytes, asked_at: float) -> None:
+        """Something of a node was missed: who it did not say again since is not there any more."""
+        for live in self.documents.rooms():
+            cursors = live.room.cursors
+            if cursors.shared is not None:
+                now = self._loop.time()
+                live.show(cursors.lose(name, now, unheard_since=asked_at))
 
     def _lose(self, name: bytes) -> None:
         """A node is gone: so are its clients, and perhaps it stored what it told nobody."""

@@ -40,6 +40,8 @@ class Remind(msgspec.Struct, frozen=True, array_like=True, tag=4):
     node: bytes
     client: int
     clock: int
+    number: int
+    """Of the claim since which it is gone."""
 
 
 class Bye(msgspec.Struct, frozen=True, array_like=True, tag=5):

@@ -125,12 +125,43 @@ def test_a_lost_nodes_clients_go_and_come_back_above_their_clock() -> None:
     assert nodes.of[B].hear(nodes.of[A].own_claims(), 0.0) == []
     (reminder,) = nodes.of[B].reminders
     assert (reminder.node, reminder.client, reminder.clock) == (A, 1, 4)
-    assert nodes.of[A].owner_of(1, 4) == ("s", Entry(1, 4, NULL))
+    assert nodes.of[A].claim_again(1, 4, 1) == ("s", Entry(1, 4, NULL))
     nodes.say(A, "s", 1, 5, b"1")
     nodes.deliver()
     assert nodes.views() == [{1: b"1"}] * 2
-    assert nodes.of[A].owner_of(1, 4) is None  # it is above that already
-    assert nodes.of[B].owner_of(1, 9) is None  # not B's
+    assert nodes.of[A].claim_again(1, 4, 1) == ("s", None)  # it is above that already
+    assert nodes.of[B].claim_again(1, 9, 1) is None  # not B's
+
+
+def test_a_node_that_forgot_how_often_an_id_changed_hands_claims_it_anew() -> None:
+    """It was started again: its first claim is older than what the others remember."""
+    nodes = Nodes(A, B)
+    nodes.say(A, "s", 1, 1, b"1")
+    nodes.deliver()
+    nodes.say(B, "t", 1, 2, b"2")
+    nodes.deliver()
+    nodes.leave(B, "t")
+    nodes.of[A] = SharedAwareness(node=C)
+    nodes.said.clear()
+    nodes.say(A, "u", 1, 3, b"3")
+    nodes.deliver()
+    assert nodes.views() == [{1: b"3"}, {}]
+    (reminder,) = nodes.of[B].reminders
+    assert nodes.of[A].claim_again(1, reminder.clock, reminder.number) == ("u", None)
+    nodes.of[B].hear(nodes.of[A].own_claims(), 0.0)
+    assert nodes.views() == [{1: b"3"}] * 2
+
+
+def test_what_is_not_said_again_is_over() -> None:
+    """A goodbye was missed: of all that the node says again, only that one is not there."""
+    nodes = Nodes(A, B)
+    nodes.say(A, "s", 1, 1, b"1")
+    nodes.say(A, "t", 2, 1, b"2")
+    nodes.deliver()
+    nodes.of[A].leave("t", 5.0)
+    nodes.of[B].hear(nodes.of[A].own_claims(), 6.0)
+    assert nodes.of[B].lose(A, 7.0, unheard_since=5.5) == [Entry(2, 1, NULL)]
+    assert nodes.views() == [{1: b"1"}] * 2
 
 
 def test_only_own_sessions_are_said_again() -> None:

@@ -5,6 +5,7 @@ Faults do not explain themselves: what the system must make of them is in `check
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from crdt import wire
 from crdt.events import EDIT
 from crdt.room import Phase
 from crdt.wire import var_uint
+from tests.simulation.bus import Mouth
 from tests.simulation.network import Connection
 from tests.simulation.peers import Peer
 from tests.simulation.replicas import FIRST_CLIENT, insert_token
@@ -125,6 +127,13 @@ def say(world: World) -> None:
         world.rng.choice(peers).say(state, world.now)
 
 
+def hear(world: World) -> None:
+    """A node hears what another said."""
+    ways = world.bus.busy()
+    if ways:
+        world.bus.deliver(world.rng.choice(ways))
+
+
 # -- faults ---------------------------------------------------------------------------------
 
 
@@ -200,12 +209,25 @@ def crash(world: World) -> None:
     for connection in world.network.connections:
         if connection.node is node and connection.server_open:
             connection.close_at_server(world.rng)
+    for other in world.nodes:
+        if other is not node:
+            other.mouth.doubt(node.mouth.name, in_s=8.0)
+            world.bus.ways.get((other.number, node.number), deque()).clear()
+    node.mouth = Mouth(node)
+    node.late.clear()
     node.rooms.clear()
     node.over.clear()
     node.jobs.clear()
     for device in world.devices:
         device.cut_off()
     world.promises.counts["crashed"] += 1
+
+
+def lose_frame(world: World) -> None:
+    """The bus loses what a node said."""
+    ways = world.bus.busy()
+    if ways:
+        world.bus.lose(world.rng.choice(ways))
 
 
 def lose_load(world: World) -> None:
@@ -343,6 +365,7 @@ ALL: dict[str, Callable[[World], None]] = {
     for chance in (
         write, up, turn, down, land, answer, job, poll, connect, tick, say, burst, cut, leave, die,
         newcomer, again, block, unblock, stall, crash, lose_load, compact, fence, hand_over,
-        device_write, device_push, device_pull, edit, malformed, poison, doom, regrant,
+        hear, lose_frame, device_write, device_push, device_pull, edit, malformed, poison, doom,
+        regrant,
     )
 }  # fmt: skip

@@ -182,6 +182,5 @@ class Promises:
             for other in self._world.peers
             if other.connection is not None
             and other.document == peer.document
-            and other.connection.node is peer.connection.node
             and other.presence.client_id in other.presence.states
         }

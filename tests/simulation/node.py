@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from crdt import effects, events, wire
-from crdt.awareness import Awareness
+from crdt.claims import SharedAwareness
 from crdt.effects import Session
 from crdt.errors import WireError
 from crdt.room import Phase, Room
+from tests.simulation.bus import Mouth
 from tests.simulation.network import CUT, Connection, Dialect
 from tests.simulation.store import Landed, Refused
 
@@ -127,6 +128,10 @@ class LiveRoom:
 
     def perform(self, wanted: Iterable[effects.Effect]) -> None:
         """Carry out what the room asked for, in order."""
+        self._carry_out(wanted)
+        self.node.mouth.show(self)
+
+    def _carry_out(self, wanted: Iterable[effects.Effect]) -> None:
         for effect in wanted:
             match effect:
                 case effects.Append(batch, rows):
@@ -174,10 +179,9 @@ class LiveRoom:
         if isinstance(answer, Refused):
             self.tell(events.Fenced(batch, answer.reason))
             return
-        if answer.first == self.head + 1:
-            self.head = answer.last
-        elif answer.last > self.head:
-            self.node.catch_up(self)
+        rows = self.room.ledger.in_flight.get(batch, [])
+        updates = [update for _, update in rows]
+        self.node.mouth.committed(self, answer.first, answer.last, updates)
         self.tell(events.Stored(batch))
 
     def _broadcast(self, effect: effects.Broadcast) -> None:
@@ -196,6 +200,10 @@ class LiveRoom:
                 for author, body in effect.bodies:
                     if author is not session:
                         connection.to_peer(body)
+
+    def show(self, body: bytes) -> None:
+        """Somebody on another node moved, came or went."""
+        self.perform([effects.Presence(body)])
 
     def _presence(self, body: bytes) -> None:
         for session in self.room.sessions:
@@ -227,6 +235,10 @@ class Job:
         live.head = max(live.head, head)
         live.world.promises.counts["loaded" if self.whole else "caught up"] += 1
         live.tell(events.Loaded(rows) if self.whole else events.Remote(rows))
+        live.node.mouth.go_on(live)
+        if live.document in live.node.late:
+            live.node.late.discard(live.document)
+            live.node.poll()
 
 
 class Node:
@@ -236,6 +248,9 @@ class Node:
         self.number = number
         self.world = world
         self.rooms: dict[str, LiveRoom] = {}
+        self.mouth = Mouth(self)
+        self.late: set[str] = set()
+        """Documents of which rows came before they could be taken."""
         self.jobs: list[Job] = []
         self.over: list[LiveRoom] = []
         """Rooms that ended in the middle of a turn: the rest of it is still to be turned away."""
@@ -250,7 +265,7 @@ class Node:
             room = world.room_type(
                 world.plan.bounds,
                 client_id=world.rng.getrandbits(31),
-                awareness=Awareness(world.plan.bounds),
+                awareness=SharedAwareness(world.plan.bounds, node=self.mouth.name),
             )
             live = self.rooms[document] = LiveRoom(self, document, room)
             self.load(live)
@@ -303,6 +318,7 @@ class Node:
     def tick(self) -> None:
         """What the shell's timers do."""
         now = self.world.now
+        self.mouth.tick()
         for live in list(self.rooms.values()):
             if live.room.sessions or live.room.cursors.due is not None:
                 live.idle_since = None
@@ -344,6 +360,8 @@ class Node:
         live = self.room(peer.document)
         live.idle_since = None
         member.live = live
+        if not live.room.sessions:
+            self.mouth.ask(live.document)
         live.put(member, events.JOIN, None, b"")
         return member
 

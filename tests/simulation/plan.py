@@ -23,6 +23,7 @@ WEIGHTS = {
     "connect": 4.0,
     "tick": 3.0,
     "say": 1.0,
+    "hear": 20.0,
 }
 """What always goes on."""
 
@@ -38,6 +39,7 @@ FAULTS = {
     "stall": 0.3,
     "crash": 0.2,
     "lose_load": 0.2,
+    "lose_frame": 1.0,
     "compact": 0.5,
     "fence": 0.08,
     "hand_over": 1.0,
@@ -85,7 +87,7 @@ class Plan:
             weights.update(dict.fromkeys(GAPS, 0.0))
         return cls(
             documents=rng.choice((1, 1, 2, 3)),
-            nodes=rng.choice((1, 1, 1, 2)),
+            nodes=rng.choice((1, 1, 2, 2)),
             peers=rng.randint(2, 5),
             devices=rng.choice((0, 0, 1)),
             readers=rng.choice((0.0, 0.2)),

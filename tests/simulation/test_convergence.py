@@ -35,6 +35,7 @@ MUST_HAPPEN = {
     "doomed",
     "fell behind",
     "loaded",
+    "lost frame",
     "merged",
     "poison",
     "quarantined",
@@ -46,6 +47,7 @@ MUST_HAPPEN = {
     "refused: trailing",
     "refused: truncated",
     "reloaded",
+    "told rows",
 }
 """What a hundred runs must meet, or they test less than they say."""
 

@@ -16,6 +16,7 @@ import pycrdt
 from crdt.document import decode_state_vector
 from crdt.room import Room
 from tests.simulation import chances
+from tests.simulation.bus import Bus
 from tests.simulation.checks import Broken, Promises
 from tests.simulation.network import Dialect, Network
 from tests.simulation.node import Node
@@ -47,6 +48,7 @@ class World:
         self.promises = Promises(self)
         self.network = Network()
         self.store = Store()
+        self.bus = Bus(self)
         self.nodes = [Node(number, self) for number in range(plan.nodes)]
         self.documents = [f"document {number}" for number in range(plan.documents)]
         self.peers: list[Peer] = []
@@ -107,6 +109,14 @@ class World:
         """No more faults: everybody connects, everything arrives, time passes."""
         self.store.stalled = False
         self._come_to_rest()
+        if len(self.nodes) > 1:
+            for node in self.nodes:
+                node.mouth.say()  # A sign of life: it tells of frames that were lost before it.
+            self._come_to_rest()
+            self.now += 10.0  # Nodes that are not heard of for so long are dead.
+            for node in self.nodes:
+                node.tick()
+            self._come_to_rest()
         if not self.plan.weights["block"]:
             self.promises.no_ghosts()  # Slow readers may miss who left, and forget it in time.
         for peer in self.peers:
@@ -139,6 +149,10 @@ class World:
         """Let everything go on a little; answers whether anything did."""
         self.now += 0.5
         moved = self._round_of_network()
+        for way in self.bus.busy():
+            moved = True
+            while self.bus.ways[way]:
+                self.bus.deliver(way)
         for node in self.nodes:
             node.poll()
             moved |= bool(node.jobs) or any(live.inbox for live in node.rooms.values())
