@@ -11,15 +11,17 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import aiohttp
+import pycrdt
 import pytest
 import pytest_asyncio
 
-from crdt import plaintext
+from crdt import plaintext, wire
 from server.looking import change
 from server.sites.access import ACCESS
 from server.sites.catalogue import SITES
 from server.sites.serving.library import LIBRARY
 from storage.sites import Site
+from tests.clients import Closed
 from tests.inside import Guest, Inside, fresh_database, serving
 from tests.server.sites.publishing import demo, listed, named, publish, put
 
@@ -414,6 +416,25 @@ async def test_a_large_site_is_known_again_without_reading_its_texts(
     await inside.app[SITES].store.remove(site.id)
     assert (await reader.ask("/@ada/large/n1"))[0] == 404
     assert all(each.facts is None for each in (await library.known(site.scope)).values())
+
+
+async def test_what_an_editor_types_is_on_the_page_at_once(
+    reader: Reader, ada: Guest, site: Site
+) -> None:
+    """Through the door that the editor of the "Edit" link uses; strangers do not get in."""
+    name = f"{site.scope}:guides/Media.md"
+    client = await (await ada.y(name)).sync()
+    text = client.replica.doc.get("content_v0", type=pycrdt.Text)
+    assert str(text).startswith("# Media")
+
+    update = client.replica.edit(lambda: text.insert(len("# Media"), " and more"))
+    await client.send(wire.update(update))
+    await client.stored(update)
+
+    assert "<h1>Media and more</h1>" in (await reader.ask("/@ada/notes/guides/Media"))[1]
+    async with reader.inside.visitor() as stranger:
+        with pytest.raises((Closed, aiohttp.WSServerHandshakeError)):
+            await (await stranger.y(name)).sync()
 
 
 async def test_without_a_host_of_their_own_sites_are_shown_in_a_sandbox(
