@@ -24,6 +24,7 @@ from storage.errors import (
     ChunkLength,
     ChunksMissing,
     HashMismatch,
+    StoreUnavailable,
     TooLarge,
     UnknownUpload,
     UploadConflict,
@@ -179,23 +180,29 @@ class Uploading:
 
         try:
             await self._files.uploads.complete(upload, finish)
-        except ChunksMissing as error:
-            raise Incomplete(error) from error
         except HashMismatch:
             await self.store.set_failed(upload.id, failed=True)
             raise
-        except UnknownUpload:
+        except (ChunksMissing, StoreUnavailable, UnknownUpload) as error:
             found = await self.store.find(upload.account, upload.id)
             if found is None:
-                raise NotFound from None  # It was given up meanwhile; else another node was faster.
+                raise NotFound from None  # It was given up meanwhile.
+            if found[0].completed_at is None:
+                if isinstance(error, ChunksMissing):
+                    raise Incomplete(error) from error
+                raise
+            # Another node was faster, and has taken the chunks.
 
     async def _publish(self, library: Library, upload: Upload, session: Session) -> None:
         pending: list[Pending] = []
+        is_done = False
 
         async def find(writing: Writing) -> tuple[Reported, UUID | None] | None:
+            nonlocal is_done
             pending.clear()
-            if not await sessions.lock(writing, upload.id):
-                return None
+            is_done = not await sessions.lock(writing, upload.id)
+            if is_done:
+                return None  # Another node was faster.
             found = await writing.pending(upload.target, upload.hash, session.device)
             if found is not None:
                 pending.append(found)
@@ -206,6 +213,8 @@ class Uploading:
             return forced, _device(session.device)
 
         async def note(writing: Writing, settled: Settled) -> None:
+            if is_done:
+                return
             if pending:
                 await writing.drop_pending([(pending[0].path, pending[0].device)])
             conflict = None if settled.conflict is None else settled.conflict.id

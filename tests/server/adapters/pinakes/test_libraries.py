@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
-from tests.inside import Guest
+from tests.inside import Guest, Inside, serving
 from tests.server.adapters.pinakes.machine import Machine, changed, deleted, digest, moved
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -319,3 +320,34 @@ async def test_bytes_of_others_are_not_found_by_their_hash(bob: Guest, desk: Mac
 
         assert told["upload_required"] == ["mine.bin"]
         assert (await his.download("mine.bin"))[0] == 404
+
+
+async def test_two_nodes_judge_as_one(
+    inside: Inside, ada: Guest, desk: Machine, tmp_path: Path
+) -> None:
+    """Of reports on the same base one is accepted; an upload is completed once at either."""
+    data = inside.settings.data
+    async with serving(inside.settings.database_url, tmp_path, data=data) as other:
+        far = Machine(other.url, ada.token, desk.device, desk.device_token)
+        async with far:
+            upload = await desk.begin("a.bin", ONE)
+            await far.send(upload, ONE)
+            done = await asyncio.gather(desk.complete(upload), far.complete(upload))
+            lines = (await far.ask("GET", "/changes", is_named=False))[1]["changes"]
+            for name in ("b.bin", "c.bin"):
+                await desk.put(name, TWO if name == "b.bin" else THREE)
+            told = await asyncio.gather(
+                *(
+                    machine.report(changed("a.bin", data, ONE))
+                    for machine, data in ((desk, TWO), (far, THREE)) * 3
+                )
+            )
+
+    accepted = [one for one in told if one["accepted"]]
+    assert done[0] == done[1]
+    assert [line["path"] for line in lines] == ["a.bin"]
+    assert 0 < len(accepted) < len(told)
+    assert {one["conflicts"][0]["server_hash"] for one in told if one["conflicts"]} <= {
+        digest(TWO),
+        digest(THREE),
+    }
