@@ -84,7 +84,7 @@ def _parameters(one: Operation) -> str:
         f"<td>{_inline(each.get('description', ''))}</td></tr>"
         for each in one.said.get("parameters", ())
     )
-    return f"<h4>Parameters</h4>{_table(('Name', 'Type', ''), rows)}" if rows else ""
+    return f"<h4>Parameters</h4>{_table(('Name', 'Type', 'Meaning'), rows)}" if rows else ""
 
 
 def _body(one: Operation, examples: Examples) -> str:
@@ -144,7 +144,7 @@ def _headers(said: Mapping[str, Any]) -> str:
         f"<td>{_inline(header['description'])}</td></tr>"
         for name, header in said.get("headers", {}).items()
     )
-    return _table(("Header", ""), rows) if rows else ""
+    return _table(("Header", "Meaning"), rows) if rows else ""
 
 
 def _error(bad: Mapping[str, Any], examples: Examples) -> str:
@@ -178,7 +178,7 @@ def _fields(schema: Mapping[str, Any], examples: Examples, *, mark: str = "") ->
         f"<td>{_kind(field)}{mark if required else ''}</td><td>{_inline(about)}</td></tr>"
         for name, field, required, about in _walk(schema, examples, "", 0)
     )
-    return _table(("Field", "Type", ""), rows) if rows else ""
+    return _table(("Field", "Type", "Meaning"), rows) if rows else ""
 
 
 def _walk(

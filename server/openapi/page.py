@@ -65,11 +65,12 @@ class Page:
 
     def _under_headings(self, shown: list[Operation], *, is_open: bool) -> str:
         """The routes of one API under their headings."""
-        made = heading = ""
+        made = ""
+        heading: str | None = None
         for one in shown:
             if one.section != heading:
                 heading = one.section
-                made += f"<h3>{escape(heading)}</h3>"
+                made += f"<h3>{escape(heading or 'Routes')}</h3>"
             folded = self._articles[one.id]
             made += folded.replace("<details ", "<details open ", 1) if is_open else folded
         return made

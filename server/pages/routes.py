@@ -61,3 +61,10 @@ async def server(request: web.Request) -> web.Response:
     """What an administrator looks at: accounts, rooms, charts, and the inside of a document."""
     lead = "How this server is doing, for its administrators."
     return page(request, "plain.html", "server", heading="Server", lead=lead)
+
+
+@ROUTES.get("/cli/verify", access=ANYONE, reply=_HTML)
+async def verify(request: web.Request) -> web.Response:
+    """Where somebody lets in a command line that shows a code."""
+    lead = "A command line or an editor wants to act for you."
+    return page(request, "plain.html", "verify", heading="Let a device in", lead=lead)

@@ -72,7 +72,18 @@ async def test_behind_a_proxy_it_names_the_public_address(database: str, tmp_pat
     assert "127.0.0.1" not in text
 
 
-PAGES = ("/", "/w", "/w/one", "/w/one/two", "/key", "/access", "/sites", "/server", "/docs")
+PAGES = (
+    "/",
+    "/w",
+    "/w/one",
+    "/w/one/two",
+    "/key",
+    "/access",
+    "/sites",
+    "/server",
+    "/cli/verify",
+    "/docs",
+)
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -6,7 +6,7 @@ import { gapCursor } from 'prosemirror-gapcursor'
 import { keymap } from 'prosemirror-keymap'
 import type { Node as PMNode } from 'prosemirror-model'
 import { liftListItem, sinkListItem, splitListItem } from 'prosemirror-schema-list'
-import { EditorState, Plugin, type Command } from 'prosemirror-state'
+import { EditorState, NodeSelection, Plugin, Selection, type Command } from 'prosemirror-state'
 import { goToNextCell, tableEditing } from 'prosemirror-tables'
 import { Decoration, DecorationSet, EditorView } from 'prosemirror-view'
 import { initProseMirrorDoc, redo, undo, yCursorPlugin, ySyncPlugin, yUndoPlugin } from 'y-prosemirror'
@@ -44,8 +44,18 @@ export function make(open: Open, place: HTMLElement): Editor {
     undo: () => void undo(view.state),
     redo: () => void redo(view.state),
     insertImage: (src, alt) => {
-      const node = view.state.schema.nodes.image!.create({ src, alt })
-      view.dispatch(view.state.tr.replaceSelectionWith(node).scrollIntoView())
+      const { image, paragraph } = view.state.schema.nodes
+      const { selection, tr } = view.state
+      const node = image!.create({ src, alt })
+      // A picture that is selected stays; the next one comes after it, and the caret after that.
+      if (selection instanceof NodeSelection) tr.insert(selection.to, node)
+      else tr.replaceSelectionWith(node)
+      let after = tr.doc.content.size
+      tr.doc.descendants((one, at) => {
+        if (one.type === image && one.attrs.src === src) after = at + one.nodeSize
+      })
+      if (!tr.doc.nodeAt(after)?.isTextblock) tr.insert(after, paragraph!.create())
+      view.dispatch(tr.setSelection(Selection.near(tr.doc.resolve(after), 1)).scrollIntoView())
     },
     words: () => view.state.doc.textBetween(0, view.state.doc.content.size, '\n', ' '),
     destroy: () => view.destroy(),

@@ -25,7 +25,7 @@ export function formatBar(view: EditorView): { update: () => void; destroy: () =
       if (view.editable) item.run(view.state, view.dispatch, view)
       view.focus()
     }
-    return h('button', { type: 'button', title: item.name, 'aria-label': item.name, onclick: press }, item.sign)
+    return h('button', { type: 'button', title: item.name, 'aria-label': item.name, onclick: press }, h('span', { 'aria-hidden': 'true' }, item.sign))
   })
   replace(place, ...buttons)
   toolbar(place)
@@ -41,7 +41,7 @@ function itemsFor(view: EditorView): Item[] {
   const { nodes, marks } = view.state.schema
   const mark = (sign: string, name: string, type: MarkType): Item => ({ sign, name, run: toggleMark(type), isOn: (state) => hasMark(state, type) })
   const heading = (level: number): Item => ({
-    sign: `H${level}`, name: `Heading ${level}`,
+    sign: `H${level}`, name: `H${level}, heading`,
     isOn: (state) => isBlock(state, nodes.heading!, { level }),
     run: (state, dispatch) => (isBlock(state, nodes.heading!, { level }) ? setBlockType(nodes.paragraph!) : setBlockType(nodes.heading!, { level }))(state, dispatch),
   })
@@ -54,7 +54,7 @@ function itemsFor(view: EditorView): Item[] {
     mark('B', 'Bold', marks.bold!), mark('I', 'Italic', marks.italic!), mark('S', 'Struck through', marks.strike!), mark('‹›', 'Code', marks.code!),
     { sign: 'Link', name: 'Link', run: link(marks.link!), isOn: (state) => hasMark(state, marks.link!) },
     heading(1), heading(2), heading(3),
-    list('•', 'List', nodes.bulletList!, nodes.listItem!), list('1.', 'Numbered list', nodes.orderedList!, nodes.listItem!), list('☑', 'Tasks', nodes.taskList!, nodes.taskItem!),
+    list('•', 'List', nodes.bulletList!, nodes.listItem!), list('1.', '1. Numbered list', nodes.orderedList!, nodes.listItem!), list('☑', 'Tasks', nodes.taskList!, nodes.taskItem!),
     {
       sign: '❝', name: 'Quotation', isOn: (state) => isInside(state, nodes.blockquote!),
       run: (state, dispatch) => (isInside(state, nodes.blockquote!) ? lift : wrapIn(nodes.blockquote!))(state, dispatch),

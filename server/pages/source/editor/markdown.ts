@@ -10,12 +10,11 @@ import { classHighlighter } from '@lezer/highlight'
 import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next'
 import * as Y from 'yjs'
 import type { Editor, Open } from '../page/editor'
-import { MARKDOWN } from '../page/editor'
 import { remoteCursors } from './cursors'
 import { formatting, markdownKeys } from './marking'
 
 export function make(open: Open, place: HTMLElement): Editor {
-  const text = open.doc.getText(MARKDOWN)
+  const text = open.doc.getText(open.root)
   const undo = new Y.UndoManager(text)
   const writable = new Compartment()
   const nonce = document.querySelector<HTMLMetaElement>('meta[name="style-nonce"]')?.content ?? ''

@@ -62,11 +62,11 @@ export const markdownKeys: KeyBinding[] = [
 export function formatting(view: EditorView): void {
   const all: [string, string, Command][] = [
     ['B', 'Bold', wrap('**')], ['I', 'Italic', wrap('*')], ['S', 'Struck through', wrap('~~')], ['‹›', 'Code', wrap('`')],
-    ['H1', 'Heading', line('# ')], ['H2', 'Smaller heading', line('## ')], ['•', 'List', line('- ')], ['1.', 'Numbered list', line('1. ')],
+    ['H1', 'H1, heading', line('# ')], ['H2', 'H2, smaller heading', line('## ')], ['•', 'List', line('- ')], ['1.', '1. Numbered list', line('1. ')],
     ['☑', 'Tasks', line('- [ ] ')], ['❝', 'Quotation', line('> ')], ['Link', 'Link', link],
   ]
   const place = at('format')
   replace(place, ...all.map(([sign, name, run]) =>
-    h('button', { type: 'button', title: name, 'aria-label': name, onclick: () => (run(view), view.focus()) }, sign)))
+    h('button', { type: 'button', title: name, 'aria-label': name, onclick: () => (run(view), view.focus()) }, h('span', { 'aria-hidden': 'true' }, sign))))
   toolbar(place)
 }

@@ -57,9 +57,9 @@ export function showPeople(line: Line): void {
   const rest = all.length - SHOWN_MAX
   const list = all.slice(0, SHOWN_MAX).map((one) => {
     const face = initials(one.name)
-    if (!one.isOwn) return h('li', {}, h('span', { class: `face peer-${one.colour}`, title: one.name, role: 'img', 'aria-label': one.name }, face))
-    const rename = button(face, () => renameSelf(line), {
-      class: `face peer-${one.colour}`, title: `${one.name} (you): change your name`, 'aria-label': `${one.name} (you): change your name`,
+    if (!one.isOwn) return h('li', {}, h('span', { class: `face peer-${one.colour}`, title: one.name, role: 'img', 'aria-label': `${face}, ${one.name}` }, face))
+    const rename = button(h('span', { 'aria-hidden': 'true' }, face), () => renameSelf(line), {
+      class: `face peer-${one.colour}`, title: `${one.name} (you): change your name`, 'aria-label': `${face}, ${one.name} (you): change your name`,
     })
     return h('li', {}, rename)
   })

@@ -138,7 +138,9 @@ export function side(title: string, fill: (place: HTMLElement) => void): void {
   }
   const body = h('div')
   replace(place, h('div', { class: 'side-head' }, h('h2', {}, title), h('button', { type: 'button', class: 'quiet icon', 'aria-label': 'Close', onclick: close }, '✕')), body)
-  place.onkeydown = (event) => event.key === 'Escape' && close()
+  place.onkeydown = (event) => {
+    if (event.key === 'Escape') close()
+  }
   place.hidden = false
   place.querySelector<HTMLElement>('button')?.focus()
   fill(body)

@@ -32,6 +32,8 @@ export interface Open {
   doc: Y.Doc
   line: Line
   kind: Kind
+  /** The shared text that is edited as Markdown. */
+  root: string
   editor: Editor | undefined
 }
 
@@ -94,11 +96,25 @@ function isBare(doc: Y.Doc): boolean {
 
 /** Which editor a document wants: what it says of itself, else what it holds. */
 function kindOf(doc: Y.Doc, asked: string | null): Kind {
+  if (plainText(doc)) return 'markdown'
   const said = doc.getMap('meta_v0').get('editor')
   if (said === 'markdown' || said === 'blocks') return said
-  if (doc.getText(MARKDOWN).length) return 'markdown'
   if (doc.getXmlFragment(BLOCKS).length) return 'blocks'
   return asked === 'blocks' || asked === 'markdown' ? asked : isBare(doc) ? 'markdown' : 'blocks'
+}
+
+/**
+ * The root that holds characters, whoever wrote it: another editor's text is edited where it is.
+ * Asked before any root gets its type here, since a root that was once taken for XML stays that.
+ */
+function plainText(doc: Y.Doc): string | undefined {
+  const holds = (name: string) => {
+    for (let item = doc.share.get(name)?._start ?? null; item; item = item.right) {
+      if (!item.deleted && item.content instanceof Y.ContentString) return true
+    }
+    return false
+  }
+  return [MARKDOWN, BLOCKS, ...doc.share.keys()].find((name) => name !== 'title_v0' && holds(name))
 }
 
 let started: Promise<void> | undefined
@@ -110,6 +126,7 @@ function ready(open: Open, copy: IndexeddbPersistence, asked: string | null): Pr
 
 async function begin(open: Open, copy: IndexeddbPersistence, asked: string | null): Promise<void> {
   const { doc, line } = open
+  open.root = plainText(doc) ?? MARKDOWN
   open.kind = kindOf(doc, asked)
   if (asked) {
     doc.transact(() => {

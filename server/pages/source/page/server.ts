@@ -175,7 +175,7 @@ async function drawAccounts(): Promise<void> {
 async function drawRooms(): Promise<void> {
   const { documents, total } = await get('/api/admin/documents?limit=50')
   if (!documents.length) return replace(at('rooms'), h('p', { class: 'soft' }, 'Nobody is writing now.'))
-  replace(at('rooms'), table(['Document', 'Sessions', 'Not stored', 'Log tail', 'Waiting', 'Time spent', ''], documents.map((room: Room) => [
+  replace(at('rooms'), table(['Document', 'Sessions', 'Not stored', 'Log tail', 'Waiting', 'Time spent', 'Look inside'], documents.map((room: Room) => [
     h('code', {}, room.name), String(room.sessions), bytes(room.unsaved_bytes), String(room.tail_rows), String(room.pending), `${(room.cost.spent_s * 1000).toFixed(0)} ms`,
     button('Inspect', () => inspect(room.id), { class: 'quiet small', 'aria-label': `Inspect ${room.name}` }),
   ])), total > documents.length && h('p', { class: 'soft' }, `The costliest of ${total}.`))
@@ -227,7 +227,7 @@ async function inspect(id: string): Promise<void> {
       h('h3', {}, 'Quarantine'),
       seen.quarantine.length ? table(['Row', 'Bytes', 'Reason', 'By', 'When'], seen.quarantine.map((one: Inspected) => [String(one.sequence ?? '–'), bytes(one.bytes), one.reason, one.author ?? '–', when(one.at)])) : h('p', { class: 'soft' }, 'Empty.'),
       h('h3', {}, 'End of the log'),
-      seen.log_tail.length ? table(['Row', 'Bytes', 'By', 'When', ''], seen.log_tail.map((row: Inspected) => [String(row.sequence), bytes(row.bytes), h('code', {}, row.author ?? '–'), when(row.at), row.pending ? 'pending' : row.quarantined ? 'quarantined' : ''])) : h('p', { class: 'soft' }, 'Nothing above the snapshot.'),
+      seen.log_tail.length ? table(['Row', 'Bytes', 'By', 'When', 'State'], seen.log_tail.map((row: Inspected) => [String(row.sequence), bytes(row.bytes), h('code', {}, row.author ?? '–'), when(row.at), row.pending ? 'pending' : row.quarantined ? 'quarantined' : ''])) : h('p', { class: 'soft' }, 'Nothing above the snapshot.'),
     ))
   at('inspected').scrollIntoView({ block: 'start' })
 }

@@ -250,7 +250,7 @@ async function documents(heap: Heap): Promise<HTMLElement> {
 
 function document_(heap: Heap, row: Row): HTMLElement {
   const title = row.title || 'Untitled'
-  const away = button('Delete', () => throwAway(heap, row), { class: 'quiet small danger', 'aria-label': `Move “${title}” to the trash` })
+  const away = button('Delete', () => throwAway(heap, row), { class: 'quiet small danger', 'aria-label': `Delete “${title}”` })
   return h('li', {},
     h('a', { class: 'what', href: `/w/${heap.id}/${encodeURIComponent(row.id)}` }, title),
     row.files > 0 && h('span', { class: 'tag' }, row.files === 1 ? '1 file' : `${row.files} files`),

@@ -1,1 +1,0 @@
-import{b as a,c as b,d as c}from"./chunk-6EGT5AJX.js";import"./chunk-EK2U2FP5.js";import"./chunk-45FOGGL3.js";import"./chunk-773TXM2R.js";import"./chunk-YGNASS3R.js";import"./chunk-BOPGAJ6D.js";import"./chunk-UJOGA2IG.js";import"./chunk-UJVVLSSD.js";export{b as BLOCKS,a as MARKDOWN,c as start};

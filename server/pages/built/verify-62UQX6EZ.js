@@ -1,1 +1,0 @@
-import"./chunk-UJVVLSSD.js";function t(){}export{t as start};
