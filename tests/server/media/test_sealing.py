@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 _SCRIPT = """
 import os, socket, subprocess, sys, tempfile
 from server.media import sealing
@@ -69,6 +71,8 @@ def test_a_process_that_works_for_too_long_is_ended() -> None:
     """By the kernel, however busy it is."""
     script = "from server.media import sealing\nsealing.limit_time(0)\nwhile True: pass"
     words = [sys.executable, "-P", "-c", script]
-    done = subprocess.run(words, check=False, timeout=30, env=_ENVIRONMENT, capture_output=True)
+    done = subprocess.run(
+        words, check=False, timeout=PATIENCE_S, env=_ENVIRONMENT, capture_output=True
+    )
 
     assert (done.returncode, done.stderr) == (-24, b"")

@@ -43,7 +43,7 @@ async def still(workshop: Workshop, data: bytes, pixels: int = 64) -> int:
 
 async def test_a_helper_that_takes_too_long_is_killed() -> None:
     """Its file is refused within the time, and the next one gets another helper."""
-    workshop = shop(timeout_s=1.0)
+    workshop = shop(timeout_s=3.0)
     try:
         assert await still(workshop, making.encoded(".jpg")) == 64
         os.kill(workshop.pids()[0], signal.SIGSTOP)
