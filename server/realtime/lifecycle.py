@@ -23,6 +23,7 @@ def show_in(realtime: Realtime, metrics: Metrics) -> None:
     connections, turns = realtime.connections, realtime.turns
     metrics.counter("bytes_out", "Bytes written to sockets", lambda: turns.bytes_out)
     metrics.counter("writes", "Writes to sockets", lambda: turns.writes)
+    metrics.gauge("tasks", "Tasks of the event loop", lambda: len(asyncio.all_tasks()))
     metrics.gauge("connections_open", "Open sockets", lambda: len(connections))
     metrics.gauge(
         "connections_blocked",
