@@ -34,6 +34,8 @@ class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_at: int
     sha: str = ""
     """What a client called the bytes that came last: any kind of hash."""
+    client: str = ""
+    """Who brought the bytes that came last: a token, a device; empty: nobody in particular."""
     hash: str = ""
     """SHA-256 of them in hex: their blob. Empty: none came yet, so there is nothing to serve."""
     sha1: str = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from storage.documents import DocumentRecord
     from storage.sites import Site
 
+TOUCH_S = 1.0
+"""Seconds for which a site that changed counts as changed just now."""
+_TOUCHED_MAX = 1000
 MISMATCH = "content hash mismatch"
 TOO_LARGE = "File too large"
 _ALWAYS_READ = frozenset({"png", "jpg", "jpeg", "gif", "webp"})
@@ -51,6 +54,8 @@ class Receiving:
         self._documents = publishing.catalogue.documents
         self._settings = publishing.settings
         self._gallery = gallery
+        self._touched: OrderedDict[str, float] = OrderedDict()
+        """When sites were last said to have changed."""
         self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def receive(
@@ -131,15 +136,33 @@ class Receiving:
             await self.publishing.delete(site, [path], author)
             return None
         now_ms = int(time.time() * 1000)
-        values |= {"sha": sha, "size": blob.size, "until": 0, "changed_at": now_ms}
+        values |= {
+            "sha": sha,
+            "client": client,
+            "size": blob.size,
+            "until": 0,
+            "changed_at": now_ms,
+        }
         values |= zip(("hash", "sha1", "git"), hashes, strict=True)
+        if before.document and before.client != client:
+            # From now on the list says what this one had; what the other had is kept apart.
+            old = bytes.fromhex(before.hash)
+            await self.publishing.bases.put(site.id, path, before.client, old)
         noted = await self._note(site, path, author, **values)
-        if noted.document:
-            await self.publishing.bases.put(site.id, path, client, blob.digest)
         if before.hash and before.hash != blob.hash:
             await self._catalogue.blobs.release(USE, holder, bytes.fromhex(before.hash))
-        await self._catalogue.store.grew(site.id, 0, blob.size - before.size)
+        await self._grew(site, blob.size - before.size)
         return noted
+
+    async def _grew(self, site: Site, size: int) -> None:
+        """Its files have so many more bytes; of those as large as declared it is told at times."""
+        now = time.monotonic()
+        if size or now - self._touched.get(site.id, 0.0) > TOUCH_S:
+            self._touched[site.id] = now
+            self._touched.move_to_end(site.id)
+            if len(self._touched) > _TOUCHED_MAX:
+                self._touched.popitem(last=False)
+            await self._catalogue.store.grew(site.id, 0, size)
 
     async def _note(self, site: Site, path: str, author: str, **values: Any) -> File:  # noqa: ANN401
         """Write into the list what is known of a file. Raises NotFound where it is gone."""
@@ -199,9 +222,11 @@ class Receiving:
         if before.document:
             record = await self._catalogue.record(UUID(before.document))
             most = self._settings.site_markdown_bytes_max
-            had = await self.publishing.bases.find(site.id, path, client)
+            had = bytes.fromhex(before.hash)
+            if client != before.client:
+                had = await self.publishing.bases.find(site.id, path, client) or had
             with contextlib.suppress(UnknownBlob):
-                old = await self._catalogue.blobs.whole(had or bytes.fromhex(before.hash), most)
+                old = await self._catalogue.blobs.whole(had, most)
                 return record, old.decode("utf-8", "replace")
             return record, None
         record = await store.create(site.scope, path, author or None)
