@@ -34,7 +34,8 @@ def account_of(request: web.Request) -> str:
 
 def digest_of(token: str) -> bytes:
     """What is stored of a device's token."""
-    return sha256(token.encode()).digest()
+    # A header may hold any bytes, which stand in the text as surrogates.
+    return sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
 async def asking_device(request: web.Request, said: str | None = None) -> Device | None:

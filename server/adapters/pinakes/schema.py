@@ -26,7 +26,9 @@ Path = Annotated[str, Meta(min_length=1, max_length=1024, examples=["photos/2026
 ChangeType = Literal["created", "modified", "deleted", "moved", "metadata_updated"]
 Moment = Annotated[str, Meta(examples=["2026-03-22T20:58:28.000Z"])]
 """RFC 3339."""
-Mtime = int | float | Annotated[str, Meta(max_length=64)]
+Mtime = (
+    Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)] | float | Annotated[str, Meta(max_length=64)]
+)
 """When the file was changed on the device, in whatever form the device likes: it is given back."""
 Cursor = Annotated[int, Meta(ge=0)]
 
