@@ -57,6 +57,24 @@ class Synced(msgspec.Struct, frozen=True, kw_only=True):
     unchanged: list[str]
 
 
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sync would do."""
+
+    diff: Diff
+    stale: list[str]
+    """Unchanged files of which an upload is expected, and is not any more."""
+
+    def told(self) -> Synced:
+        """The same for whoever only asks."""
+        found = self.diff
+        return Synced(
+            upload=[Target(path=one.path, url="", id="") for one in found.upload],
+            update=[Target(path=one.path, url="", id="") for one in found.update],
+            deleted=found.deleted,
+            unchanged=found.unchanged,
+        )
+
+
 class Publishing:
     """Changes sites. Methods may raise Unavailable and Busy."""
 
@@ -104,53 +122,47 @@ class Publishing:
 
     # -- files --------------------------------------------------------------------------
 
-    async def sync(
-        self,
-        site: Site,
-        declared: Sequence[Declared],
-        *,
-        author: str,
-        client: str = "",
-        dry: bool = False,
-    ) -> tuple[Diff, Synced]:
-        """Make a site's files those of a manifest; with `dry` only say what would happen.
+    async def compare(self, site: Site, declared: Sequence[Declared]) -> Plan:
+        """What a sync with a manifest would do."""
+        known = (await self.catalogue.listing(site)).files
+        found = diffing.diff(known, declared, await self._typed(site, known, declared))
+        stale = [path for path in found.unchanged if known[path].status == UPLOADING]
+        return Plan(diff=found, stale=stale)
+
+    async def sync(self, site: Site, plan: Plan, *, author: str, client: str = "") -> Synced:
+        """Do it: say where to bring what, and take away what is gone.
 
         `client` is who has the files, so that what it brings is compared with what it had.
         """
-        known = (await self.catalogue.listing(site)).files
-        found = diffing.diff(known, declared, await self._typed(site, known, declared))
-        if dry:
-            return found, _dry(found)
-        stale = [path for path in found.unchanged if known[path].status == UPLOADING]
+        found = plan.diff
         wanted = [*found.upload, *found.update]
-        ids = await self._expect(site, wanted, stale, found.deleted, author)
-        await self._clear(site, {path: known[path] for path in found.deleted})
+        if not (wanted or plan.stale or found.deleted):
+            return plan.told()
+        ids, gone = await self._expect(site, wanted, plan.stale, found.deleted, author)
+        await self._clear(site, gone)
         kept = (await self.catalogue.listing(site)).files.values()
         await self.store.counted(site.id, len(kept), sum(file.size for file in kept))
-        synced = Synced(
+        return Synced(
             upload=[self._target(site, one, ids, client) for one in found.upload],
             update=[self._target(site, one, ids, client) for one in found.update],
             deleted=found.deleted,
             unchanged=found.unchanged,
         )
-        return found, synced
 
     async def expect(
         self, site: Site, declared: Sequence[Declared], author: str, client: str = ""
     ) -> list[Target]:
         """Wait for bytes of some files, whatever the site has; the others stay."""
         before = (await self.catalogue.listing(site)).files
-        ids = await self._expect(site, declared, [], [], author)
+        ids, _ = await self._expect(site, declared, [], [], author)
         new = [one for one in declared if one.path not in before]
         await self.store.grew(site.id, len(new), sum(one.size for one in new))
         return [self._target(site, one, ids, client) for one in declared]
 
     async def delete(self, site: Site, paths: Iterable[str], author: str) -> set[str]:
         """Take files away; those of the paths that were there."""
-        known = (await self.catalogue.listing(site)).files
-        gone = {path: known[path] for path in paths if path in known}
+        _, gone = await self._expect(site, [], [], paths, author)
         if gone:
-            await self._expect(site, [], [], gone, author)
             await self._clear(site, gone)
             size = sum(file.size for file in gone.values())
             await self.store.grew(site.id, -len(gone), -size)
@@ -186,12 +198,15 @@ class Publishing:
         stale: Iterable[str],
         gone: Iterable[str],
         author: str,
-    ) -> dict[str, str]:
-        """Note which uploads are expected, which are not any more, and what is gone; the ids."""
+    ) -> tuple[dict[str, str], dict[str, File]]:
+        """Note which uploads are expected, which are not any more, and what is gone.
+
+        The ids of the files that are expected, and the files that were there and are gone.
+        """
         now_ms = int(time.time() * 1000)
         until = now_ms + self.settings.site_upload_s * 1000
 
-        def write(doc: Any) -> dict[str, str]:  # noqa: ANN401 (a document inside `edit`)
+        def write(doc: Any) -> tuple[dict[str, str], dict[str, File]]:  # noqa: ANN401
             files = {}
             for number, one in enumerate(declared):
                 file = listing.find(doc, one.path)
@@ -206,10 +221,14 @@ class Publishing:
                 file = listing.find(doc, path)
                 if file is not None and file.hash:
                     files[path] = msgspec.structs.replace(file, status=SUCCESS, until=0)
-            removed = list(gone)
+            removed = {}
+            for path in gone:
+                file = listing.find(doc, path)
+                if file is not None:
+                    removed[path] = file
             if files or removed:
                 listing.write(doc, files, removed)
-            return {path: file.id for path, file in files.items()}
+            return {path: file.id for path, file in files.items()}, removed
 
         record = await self.catalogue.record(site.document)
         return await change(self.catalogue.documents, record, write, author)
@@ -236,15 +255,6 @@ class Publishing:
         path = quote(one.path)
         url = f"{self._hosts.public_url}/api/sites/id/{site.id}/upload/{path}?signature={signature}"
         return Target(path=one.path, url=url, id=ids[one.path])
-
-
-def _dry(found: Diff) -> Synced:
-    return Synced(
-        upload=[Target(path=one.path, url="", id="") for one in found.upload],
-        update=[Target(path=one.path, url="", id="") for one in found.update],
-        deleted=found.deleted,
-        unchanged=found.unchanged,
-    )
 
 
 def _ulid(now_ms: int) -> str:

@@ -26,7 +26,9 @@ AND a.state = 'active'
 """
 _OF_ACCOUNT = f"{_SELECT} WHERE s.account = $1 AND lower(s.name) = lower($2)"
 _ANONYMOUS = f"{_SELECT} WHERE s.account IS NULL AND lower(s.name) = lower($1) AND {_LIVE}"
-_BY_DOMAIN = f"{_SELECT} WHERE s.domain = lower($1) AND s.domain_verified_at IS NOT NULL"
+_BY_DOMAIN = f"""
+{_SELECT} WHERE s.domain = lower($1) AND s.domain_verified_at IS NOT NULL AND a.state = 'active'
+"""
 _WISHING = f"{_SELECT} WHERE s.domain = lower($1) ORDER BY s.created_at, s.id LIMIT 100"
 _LISTED = f"{_SELECT} WHERE s.account = $1 ORDER BY s.updated_at DESC, s.id LIMIT $2"
 _OF_REPOSITORY = f"{_SELECT} WHERE lower(s.gh_repository) = lower($1) ORDER BY s.id LIMIT 1000"

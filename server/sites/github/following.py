@@ -96,7 +96,8 @@ class Following:
             if is_path(path) and entry.size <= most
         ][: self._publishing.settings.site_files_max]
         author = site.account or ""
-        found, _ = await self._publishing.sync(site, declared, author=author, client=CLIENT)
+        plan = await self._publishing.compare(site, declared)
+        await self._publishing.sync(site, plan, author=author, client=CLIENT)
         gate = asyncio.Semaphore(AT_ONCE_MAX)
 
         async def fetch(one: Declared) -> None:
@@ -107,7 +108,7 @@ class Following:
                         site, one.path, one.sha, parts, size=one.size, author=author, client=CLIENT
                     )
 
-        await asyncio.gather(*(fetch(one) for one in [*found.upload, *found.update]))
+        await asyncio.gather(*(fetch(one) for one in [*plan.diff.upload, *plan.diff.update]))
 
 
 def _below(entries: list[Entry], root: str | None) -> dict[str, Entry]:

@@ -60,14 +60,14 @@ async def sync(request: web.Request) -> web.Response:
     body = await read_body(request, schema.Manifest, bytes_max=_MANIFEST_BYTES_MAX)
     declared = _declared(body)
     publishing, account = request.app[PUBLISHING], principal_of(request).account
-    found, would = await publishing.sync(site, declared, author=account, dry=True)
-    check_sizes([*found.upload, *found.update], settings)
+    plan = await publishing.compare(site, declared)
+    check_sizes([*plan.diff.upload, *plan.diff.update], settings)
     if len(declared) > settings.site_files_max:
         raise Complaint(413, "payload_too_large", f"at most {settings.site_files_max} files")
-    if not dry:
-        client = _client(request)
-        _, would = await publishing.sync(site, declared, author=account, client=client)
-    return reply(mapping.synced(would, dry=dry))
+    if dry:
+        return reply(mapping.synced(plan.told(), dry=True))
+    done = await publishing.sync(site, plan, author=account, client=_client(request))
+    return reply(mapping.synced(done, dry=False))
 
 
 @ROUTES.post(

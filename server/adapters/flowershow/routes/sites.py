@@ -57,7 +57,7 @@ async def make(request: web.Request) -> web.Response:
     if site is not None:
         if not body.overwrite:
             raise Complaint(409, "site_exists", f"there is a site called {name} already")
-        await publishing.sync(site, [], author=account)
+        await publishing.sync(site, await publishing.compare(site, []), author=account)
         return reply(mapping.made(site, catalogue.url(site)))
     if await catalogue.store.count(account) >= catalogue.settings.sites_per_account_max:
         raise Complaint(409, "too_many_sites", "the account has as many sites as it may have")
