@@ -15,13 +15,9 @@ import asyncio
 import itertools
 import json
 import os
-import socket
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,10 +31,8 @@ from crdt.document import state_vector_of
 from scripts._load.login import login
 from scripts._load.probe import Probe
 from scripts.bench.rest_device import Device, Note, insertion, notes
-from scripts.bench.servers import free_port
+from scripts.bench.rest_servers import bare, database_of, serving
 
-ROOT = Path(__file__).resolve().parents[2]
-READY = "Plait is ready at "
 LULL_S = 0.3
 
 Figures = dict[str, float]
@@ -219,59 +213,6 @@ class Bench:
             pages.append(await self.device.delta(since))
             since, has_more = pages[-1]["server_time"], pages[-1]["has_more"]
         return pages
-
-
-@contextmanager
-def serving(core: int) -> Iterator[tuple[str, int]]:
-    """A server on one core, with a database of its own: its address and process."""
-    with tempfile.TemporaryDirectory(prefix="plait-rest-") as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL runs as another user where we are root.
-        data = Path(folder) / "data"
-        process = subprocess.Popen(
-            ["scripts/serve", "--port", "0", "--data", str(data), "--log-level", "warning"],
-            cwd=ROOT, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        os.sched_setaffinity(process.pid, {core})  # Before it has threads or children.
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if line.startswith(READY):
-                    yield line.removeprefix(READY).split()[0], process.pid
-                    return
-            raise SystemExit("the server did not start")
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def database_of(postmaster: int) -> str:
-    """The URL of an embedded PostgreSQL, from its command line."""
-    words = Path(f"/proc/{postmaster}/cmdline").read_text().split("\0")
-    folder = next(w.partition("=")[2] for w in words if w.startswith("unix_socket_directories="))
-    return f"postgresql://plait@/postgres?host={folder}"
-
-
-@contextmanager
-def bare(core: int, dsn: str) -> Iterator[tuple[str, int]]:
-    """The bare handlers on the same core and database: their address and process."""
-    port = free_port()
-    command = [
-        sys.executable,
-        str(ROOT / "scripts/bench/peers/bare_sync_server.py"),
-        str(port),
-        dsn,
-    ]
-    process = subprocess.Popen(["taskset", "-c", str(core), *command])
-    try:
-        for _ in range(100):
-            with suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), 0.5).close()
-                break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}", process.pid
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 async def run(url: str, pid: int, options: argparse.Namespace) -> dict[str, Figures]:
