@@ -1,6 +1,7 @@
 """A document that is one text, such as a Markdown file: read, and merged with what came from afar.
 
-The text is the root `content_v0`, a Y.Text, which is its own Markdown. Somebody who has the text as
+The text is the root `content_v0`, a Y.Text, which is its own Markdown (or `markdown_v0`, where an
+editor began an empty one). Somebody who has the text as
 a file changes the file; what is written is what differs between the text as he had it and as he
 wants it, in the places where that stands by now. So what others typed meanwhile stays, and an edit
 that both have made stands there once.
@@ -19,6 +20,8 @@ import pycrdt
 from crdt.blocks import Change
 from crdt.rewriting import CONTENT
 
+MARKDOWN: Final = "markdown_v0"
+"""Where an editor for Markdown writes in a document that holds nothing yet."""
 _COMPARED_MAX: Final = 250_000
 """Pairs of words of one stretch that are compared; beyond, the stretch is replaced."""
 _LINES_COMPARED_MAX: Final = 1_000_000
@@ -36,7 +39,7 @@ class Step(msgspec.Struct, frozen=True):
 
 def read(doc: "pycrdt.Doc[Any]") -> str:
     """The text. For use inside `Document.look` and `Document.edit`."""
-    return str(doc.get(CONTENT, type=pycrdt.Text))
+    return str(_root(doc))
 
 
 def version(doc: "pycrdt.Doc[Any]") -> bytes:
@@ -48,7 +51,7 @@ def merge(before: str, after: str) -> Change:
     """The change that does to the text what made `after` of `before`."""
 
     def change(doc: "pycrdt.Doc[Any]") -> None:
-        text: pycrdt.Text = doc.get(CONTENT, type=pycrdt.Text)
+        text = _root(doc)
         now = str(text)
         for step in reversed(merged(before, after, now)):
             at = len(now[: step.start].encode())
@@ -58,6 +61,15 @@ def merge(before: str, after: str) -> Change:
                 text.insert(at, step.text)
 
     return change
+
+
+def _root(doc: "pycrdt.Doc[Any]") -> pycrdt.Text:
+    """The text; of an empty one an editor does not know the root, and begins another."""
+    begun: pycrdt.Text = doc.get(MARKDOWN, type=pycrdt.Text)
+    if len(begun):
+        return begun
+    text: pycrdt.Text = doc.get(CONTENT, type=pycrdt.Text)
+    return text
 
 
 def merged(before: str, after: str, now: str) -> list[Step]:

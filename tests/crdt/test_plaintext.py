@@ -3,9 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pycrdt import Text
 
 from crdt.document import Document
-from crdt.plaintext import merge, merged, read, steps
+from crdt.plaintext import MARKDOWN, merge, merged, read, steps
 
 WORDS = st.lists(st.sampled_from(["one ", "two ", "three\n", "\n", "é", "🎉"]), max_size=12).map(
     "".join
@@ -79,6 +80,15 @@ def test_two_edits_meet(before: str, after: str, now: str, expected: str) -> Non
     made.edit(merge(before, after))
 
     assert made.look(read) == expected
+
+
+def test_what_an_editor_began_in_an_empty_file_is_its_text() -> None:
+    """It chose another root, since nothing told it of this one."""
+    made = document("")
+    made.edit(lambda doc: doc.get(MARKDOWN, type=Text).insert(0, "typed\n"))
+    made.edit(merge("", "synced\n"))
+
+    assert sorted(made.look(read).splitlines()) == ["synced", "typed"]
 
 
 def test_a_text_that_repeats_itself_is_replaced_soon() -> None:

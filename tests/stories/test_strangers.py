@@ -14,6 +14,7 @@ from tests.stories.world import HANDSHAKE, NAME, World
 NOBODY = (
     "anonymous",
     "cookie",
+    "site cookie",
     "nonsense",
     "signed challenge",
     "refresh token",
@@ -49,7 +50,7 @@ def allowed(route: Route, who: str) -> set[int] | None:
     policy = route.access.name
     if route.path == "/ws":
         # Hocuspocus clients say which document they want, and who they are, in frames.
-        shown_later = {who: {101} for who in ("anonymous", "cookie", *BROWSERS)}
+        shown_later = {who: {101} for who in ("anonymous", "cookie", "site cookie", *BROWSERS)}
         by_handshake = {"token of another scope": {403}, **shown_later}
         return by_handshake.get(who, {401} if who in NOBODY else {101})
     if who in NOBODY and policy in EXPECTED:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import aiohttp
 import msgspec
 
 from auth.keys import decode_base58
+from auth.links import Links
 from auth.opaque import SECRET_BYTES
 from auth.personal import mint_personal, read_scopes
 from auth.principal import Role
@@ -153,6 +155,12 @@ async def populate(world: World) -> None:
         "Cookie": f"next-auth.session-token={owner.access}; token={owner.access}"
     }
     session = {"Cookie": f"next-auth.session-token={await session_cookie(world, owner)}"}
+    # What opens a site with a password, in the place of what opens an account, too.
+    links = Links(world.identity.keyring.signing, "site-access")
+    visit = links.mint({"sid": "site_x", "ver": 1}, now=time.time(), lifetime_s=3600)
+    world.headers["site cookie"] = {
+        "Cookie": f"site_access_site_x={visit}; next-auth.session-token={visit}"
+    }
     public = world.identity.hosts.origin
     world.headers["browser"] = {"Origin": public, "Content-Type": "application/json"} | session
     world.headers["foreign page"] = {"Origin": "https://evil.example"} | session
