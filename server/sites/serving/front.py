@@ -41,10 +41,14 @@ def install(app: web.Application, pool: Pool, identity: Identity) -> Callable[[]
     app[DOORWAY] = Doorway(settings, hosts, catalogue)
     app[ACCESS] = SiteAccess(identity, catalogue)
     limits = app[LIMITS]
-    limits[login.LIMIT] = Limit(settings.site_logins_per_minute, time.monotonic)
     limits[searching.LIMIT] = Limit(settings.sites_searches_per_minute, time.monotonic)
     app.middlewares.insert(0, show)
-    return library.close
+
+    def close() -> None:
+        library.close()
+        app[ACCESS].hashing.close()
+
+    return close
 
 
 @web.middleware

@@ -19,7 +19,8 @@ from server.sites.serving.replies import html
 if TYPE_CHECKING:
     from server.sites.serving.doorway import Opened
 
-LIMIT = "site_form"
+LIMIT = "flowershow-passwords"
+"""Shared with the API's route for the same password, so that both together are bounded."""
 _FORM_BYTES_MAX = 8192
 
 
