@@ -19,7 +19,8 @@ _ASK = """async ([method, path, body]) => {
   const headers = {'Content-Type': 'application/json'}
   const asked = await fetch('/api/session/token', {method: 'POST', headers, body: '{}'})
   headers.Authorization = 'Bearer ' + (await asked.json()).access_token
-  const answer = await fetch(path, {method, headers, body: body && JSON.stringify(body)})
+  const sent = method === 'GET' ? undefined : JSON.stringify(body)
+  const answer = await fetch(path, {method, headers, body: sent})
   if (!answer.ok) throw new Error(path + ' answered ' + answer.status)
   return answer.json()
 }"""

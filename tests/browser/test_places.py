@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+import asyncpg
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Error, Page, expect
 
 from tests.browser.conftest import Meet
-from tests.browser.person import is_saved, text_of
+from tests.browser.person import Person, is_saved, text_of
 from tests.live import LiveServer
 from tests.patience import until
 
@@ -183,18 +184,10 @@ async def test_tokens_and_sessions_are_seen_made_and_ended(meet: Meet) -> None:
     assert cookie["sameSite"] == "Lax"
 
 
-async def test_administrators_see_the_server_and_into_a_document(
-    meet: Meet, browser_database: str, server: LiveServer
-) -> None:
-    """The first account is one: figures, charts, live documents, compaction; others are told no."""
-    import asyncpg  # noqa: PLC0415
-
-    ada, bob = await meet(), await meet()
-    page = await ada.start()
-    await page.keyboard.type("inspected")
-    await is_saved(page)
-    account = (await ada.ask(page, "/api/me"))["user_id"]
-    connection = await asyncpg.connect(browser_database)
+async def crown(person: Person, page: Page, database: str) -> None:
+    """Make somebody an administrator, and wait until the server has seen it."""
+    account = (await person.ask(page, "/api/me"))["user_id"]
+    connection = await asyncpg.connect(database)
     try:
         await connection.execute(
             "UPDATE accounts SET is_admin = true, auth_version = auth_version + 1 WHERE id = $1",
@@ -203,10 +196,26 @@ async def test_administrators_see_the_server_and_into_a_document(
     finally:
         await connection.close()
 
-    async def is_known() -> bool:
-        return bool((await ada.ask(page, "/api/me"))["is_admin"])
+    async def is_admitted() -> bool:
+        try:
+            await person.ask(page, "/api/admin/overview", method="GET")
+        except Error:
+            return False
+        return True
 
-    await until(is_known)
+    # Rights are looked at once a second; the page asks once.
+    await until(is_admitted, every_s=0.1)
+
+
+async def test_administrators_see_the_server_and_into_a_document(
+    meet: Meet, browser_database: str, server: LiveServer
+) -> None:
+    """The first account is one: figures, charts, live documents, compaction; others are told no."""
+    ada, bob = await meet(), await meet()
+    page = await ada.start()
+    await page.keyboard.type("inspected")
+    await is_saved(page)
+    await crown(ada, page, browser_database)
     block = page.url.split("/")[5].split("?")[0]
     desk = await ada.window("/server")
     await expect(desk.locator("#rooms table")).to_be_visible()
@@ -223,3 +232,74 @@ async def test_administrators_see_the_server_and_into_a_document(
     await plain.goto(f"{server.url}/server")
 
     await expect(plain.locator("#here")).to_contain_text("for administrators")
+
+
+async def test_a_command_line_is_let_in_or_refused(meet: Meet) -> None:
+    """The page names who asks and from where; the device hears of the answer."""
+    ada = await meet()
+    await ada.start()
+    answers = []
+    for button in ("Let it in", "Refuse"):
+        page = await ada.window("/cli/verify")
+        started = await page.request.post(
+            f"{ada.url}/api/cli/device/authorize", data={"client_name": "notes on the desk"}
+        )
+        device = await started.json()
+        await page.get_by_label("The code").fill("nothing")
+        await page.get_by_role("button", name="Go on").click()
+        await expect(page.get_by_role("alert")).to_be_visible()
+        await page.get_by_label("The code").fill(device["user_code"].lower())
+        await page.get_by_role("button", name="Go on").click()
+        await expect(page.locator(".facts")).to_contain_text("notes on the desk")
+        await expect(page.locator(".facts")).to_contain_text("127.0.0.1")
+        await page.get_by_role("button", name=button).click()
+        await expect(page.locator("#here .card")).to_have_attribute("role", "status")
+        grant = "urn:ietf:params:oauth:grant-type:device_code"
+        told = await page.request.post(
+            f"{ada.url}/api/cli/device/token",
+            data={"device_code": device["device_code"], "grant_type": grant},
+        )
+        answers.append((told.status, (await told.json()).get("error")))
+
+    assert answers[0] == (200, None)
+    assert answers[1][0] == 400
+
+
+async def test_sites_are_made_locked_and_deleted(meet: Meet) -> None:
+    """A name is asked for first; the list says how each is; what is deleted is gone."""
+    ada = await meet()
+    page = await ada.start()
+    name = f"ada-{page.url.split('/')[4][-8:].lower()}"
+    await page.goto(f"{ada.url}/sites")
+    await page.get_by_role("button", name="New site").click()
+    await page.get_by_role("textbox", name="Letters, digits").fill(name)
+    await page.keyboard.press("Enter")
+    await page.get_by_role("textbox", name="Name, as it stands").fill("garden")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("link", name="garden")).to_have_attribute(
+        "href", re.compile(f"/@{name}/garden$")
+    )
+    await page.get_by_role("button", name="Password of garden").click()
+    await page.get_by_label("New password").fill("a long secret")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".list")).to_contain_text("password")
+    await page.get_by_role("button", name="Delete garden").click()
+    await page.get_by_role("button", name="Delete", exact=True).click()
+
+    await expect(page.locator("#here")).to_contain_text("published nothing yet")
+
+
+async def test_a_key_is_made_where_the_browser_offers_no_cryptography(meet: Meet) -> None:
+    """On plain http outside this machine: the implementation that we keep logs in and writes."""
+    ada = await meet()
+    await ada.context.add_init_script(
+        "Object.defineProperty(Crypto.prototype, 'subtle', {get: () => undefined})"
+    )
+    page = await ada.start()
+    await page.keyboard.type("by hand")
+    await is_saved(page)
+    again = await ada.window("/w")
+    await expect(again.locator(".list")).to_be_visible()
+    await again.goto(f"{ada.url}/key")
+
+    await expect(again.locator("#here")).to_contain_text("plain http")
