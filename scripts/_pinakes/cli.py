@@ -29,7 +29,7 @@ SHOWN_BYTES = 1 << 20
 HOW = ("keep-both", "server-wins", "client-wins")
 
 T = TypeVar("T")
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, markup=False)
 
 
 def main() -> None:
@@ -115,7 +115,7 @@ def _bar(doing: str, total: int) -> Iterator[Tick]:
             yield tick
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
