@@ -74,29 +74,33 @@ class Bench:
     def __init__(self, url: str, process: psutil.Process) -> None:
         self.url = url
         self._process = process
-        self._known: dict[int, float] = {}
+        self._known: dict[int, tuple[bool, float]] = {}
         self.http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=8))
         self._bearer: dict[str, str] = {}
         self.site = ""
 
-    def cpu_s(self) -> float:
-        """CPU of the server and of everything that it started, those that ended included."""
+    def cpu_s(self) -> tuple[float, float]:
+        """CPU of the server with its helpers, and of PostgreSQL; what ended included."""
         for each in [self._process, *self._process.children(recursive=True)]:
             try:
                 times = each.cpu_times()
+                is_postgres = each.name().startswith("postgres")
             except psutil.Error:
                 continue
-            self._known[each.pid] = times.user + times.system
-        return sum(self._known.values())
+            self._known[each.pid] = (is_postgres, times.user + times.system)
+        postgres = sum(used for is_postgres, used in self._known.values() if is_postgres)
+        return sum(used for _, used in self._known.values()) - postgres, postgres
 
     @asynccontextmanager
     async def timed(self, what: str, count: int) -> AsyncIterator[None]:
         """Say what each of `count` pieces of work costs."""
         before, started = self.cpu_s(), time.perf_counter()
         yield
-        took_s, cpu_s = time.perf_counter() - started, self.cpu_s() - before
+        took_s, after = time.perf_counter() - started, self.cpu_s()
         each = 1000 / count
-        print(f"{what}: {took_s * each:.2f} ms, {cpu_s * each:.2f} ms of CPU", flush=True)
+        server, postgres = (each * (b - a) for a, b in zip(before, after, strict=True))
+        cpu = f"{server:.2f} ms of CPU, PostgreSQL {postgres:.2f}"
+        print(f"{what}: {took_s * each:.2f} ms, {cpu}", flush=True)
 
     async def enter(self) -> None:
         """Make an account with a username and a token."""

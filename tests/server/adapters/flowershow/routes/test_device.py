@@ -80,10 +80,12 @@ async def test_a_form_is_as_good_as_json(ada: Guest) -> None:
     assert (response.status, body["error"]) == (400, "authorization_pending")
 
 
-async def test_who_asks_too_often_is_told_to_slow_down(ada: Guest) -> None:
+async def test_who_asks_too_often_is_told_to_slow_down(serve: Serve) -> None:
     """A first question is never too early."""
-    started = await ask(ada, "POST", START)
-    words = [(await poll(ada, started["device_code"]))["error"] for _ in range(2)]
+    inside = await serve(device_interval_s=3600)
+    async with inside.visitor() as guest:
+        started = await ask(guest, "POST", START)
+        words = [(await poll(guest, started["device_code"]))["error"] for _ in range(2)]
 
     assert words == ["authorization_pending", "slow_down"]
 
