@@ -120,6 +120,21 @@ async def signed_challenge(world: World, victim: Person) -> str:
     return f"{signing_input}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
 
 
+async def cookies(world: World, owner: Person) -> dict[str, dict[str, str]]:
+    """What browsers show: cookies that open nothing, and those of the owner's session."""
+    # What opens a site with a password, in the place of what opens an account, too.
+    links = Links(world.identity.keyring.signing, "site-access")
+    visit = links.mint({"sid": "site_x", "ver": 1}, now=time.time(), lifetime_s=3600)
+    session = f"next-auth.session-token={await session_cookie(world, owner)}"
+    public = world.identity.hosts.origin
+    return {
+        "cookie": {"Cookie": f"next-auth.session-token={owner.access}; token={owner.access}"},
+        "site cookie": {"Cookie": f"site_access_site_x={visit}; next-auth.session-token={visit}"},
+        "browser": {"Origin": public, "Content-Type": "application/json", "Cookie": session},
+        "foreign page": {"Origin": "https://evil.example", "Cookie": session},
+    }
+
+
 async def populate(world: World) -> None:
     """Log people in, make documents, give and take rights."""
     web: Any = world.web
@@ -151,16 +166,4 @@ async def populate(world: World) -> None:
         }.items()
     }
     world.headers["anonymous"] = {}
-    world.headers["cookie"] = {
-        "Cookie": f"next-auth.session-token={owner.access}; token={owner.access}"
-    }
-    session = {"Cookie": f"next-auth.session-token={await session_cookie(world, owner)}"}
-    # What opens a site with a password, in the place of what opens an account, too.
-    links = Links(world.identity.keyring.signing, "site-access")
-    visit = links.mint({"sid": "site_x", "ver": 1}, now=time.time(), lifetime_s=3600)
-    world.headers["site cookie"] = {
-        "Cookie": f"site_access_site_x={visit}; next-auth.session-token={visit}"
-    }
-    public = world.identity.hosts.origin
-    world.headers["browser"] = {"Origin": public, "Content-Type": "application/json"} | session
-    world.headers["foreign page"] = {"Origin": "https://evil.example"} | session
+    world.headers |= await cookies(world, owner)
