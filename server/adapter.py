@@ -209,19 +209,17 @@ Middle: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def mount(app: web.Application, adapter: Adapter) -> None:
     """Put an adapter's routes into an application, each behind its policy."""
     table = app[TABLE]
-    paths: dict[str, set[str]] = {}
     for route in adapter.routes:
         handler = guarded(adapter, route)
         table[handler] = Mounted(adapter=adapter, route=route)
         app.router.add_route(route.method, route.path, handler)
-        paths.setdefault(route.path, set()).add(route.method)
         if adapter.is_closed:
             app[CLOSED].setdefault(route.path, table[handler])
         if route.method == "GET" and route.access is not SOCKET:
             app.router.add_route("HEAD", route.path, handler)
     if adapter.cors is not Cors.NONE:
-        for path, methods in paths.items():
-            app.router.add_route("OPTIONS", path, _preflight_of(adapter, path, methods, table))
+        for path in dict.fromkeys(route.path for route in adapter.routes):
+            app.router.add_route("OPTIONS", path, _preflight_of(adapter, path, table))
 
 
 def guarded(adapter: Adapter, route: Route) -> Handler:
@@ -258,11 +256,11 @@ def _is_admitted(principal: Principal, access: Access) -> bool:
     raise Forbidden(reason)
 
 
-def _preflight_of(
-    adapter: Adapter, path: str, methods: set[str], table: dict[Any, Mounted]
-) -> Handler:
+def _preflight_of(adapter: Adapter, path: str, table: dict[Any, Mounted]) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
-        return preflight(request, methods)
+        # Adapters may share a path.
+        here = (one.route.method for one in table.values() if one.route.path == path)
+        return preflight(request, set(here) - {"OPTIONS"})
 
     route = Route(
         method="OPTIONS", path=path, handler=answer, access=ANYONE, summary="CORS preflight."

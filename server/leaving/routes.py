@@ -19,6 +19,7 @@ import msgspec
 from aiohttp import web
 
 from server.adapter import ACCOUNT, ADMINISTRATOR, Adapter, Routes, principal_of
+from server.cors import Cors
 from server.describe import Binary
 from server.documents import DOCUMENTS
 from server.errors import ApiError, NotFound
@@ -43,7 +44,9 @@ def _install(app: web.Application, pool: Pool) -> None:
     app[BUSY] = set()
 
 
-LEAVING = Adapter(name="leaving", routes=ROUTES, about=__doc__ or "", install=_install)
+LEAVING = Adapter(
+    name="leaving", routes=ROUTES, cors=Cors.MIRROR, about=__doc__ or "", install=_install
+)
 
 _TAR = Binary(media="application/x-tar", about="The archive.")
 _ONE = "An export or removal of this account is under way."

@@ -98,9 +98,15 @@ async def fill(session: aiohttp.ClientSession, owner: Person) -> dict[str, list[
 
 async def ask(served: Served, phases: str, *more: str) -> str:
     """Let schemathesis ask every route; what it found, empty when that is nothing."""
+    description = served.live.folder / "openapi.json"
+    async with (
+        aiohttp.ClientSession(served.live.url) as web,
+        web.get("/api/openapi.json") as answer,
+    ):
+        description.write_bytes(await answer.read())
     command = [
         *(sys.executable, "-P", "-m", "schemathesis.cli", "run"),
-        f"{served.live.url}/api/openapi.json",
+        *(str(description), "--url", served.live.url),
         *("--checks", ",".join(CHECKS)),
         *("--phases", phases, *(("--max-time", "600") if FULL else ())),
         *("--max-examples", str(EXAMPLES), "--no-color", "--warnings", "off"),
