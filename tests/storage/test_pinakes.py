@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from storage.blobs import Blob
+from storage.leaving.removal import remove_account
 from storage.pinakes.devices import Changed, Devices
 from storage.pinakes.libraries import Libraries, Library
 from storage.pinakes.writing import NO_DEVICE, File, Pending
@@ -172,3 +173,24 @@ async def test_a_library_refers_to_its_own_bytes_only(pool: Pool) -> None:
         theirs = await writing.contents([A, B])
 
     assert (own, theirs) == ({A: 5}, {})
+
+
+async def test_of_an_account_that_leaves_nothing_stays(pool: Pool) -> None:
+    """No path, no content, no promise and no device."""
+    made, devices = await library(pool), Devices(pool)
+    pending = Pending(path="b", reported_path="b", device=NO_DEVICE, change="created", hash=A)
+    await devices.add(uuid4(), made.account, Changed(name="x", device_type="other"), A, 9)
+    await pool.execute("INSERT INTO blobs (hash, size, ready) VALUES ($1, 5, true)", B)
+    async with Libraries(pool).writing(made, 1000) as writing:
+        await writing.keep(Blob(B, 5), None)
+        await writing.put([file("a", B)])
+        await writing.put_pending([pending])
+        await writing.note_woven("a", None, B)
+    await remove_account(pool, made.account)
+    left = [
+        await pool.fetchval(f"SELECT count(*) FROM pinakes_{table}")
+        for table in ("libraries", "files", "contents", "pending", "woven", "devices")
+    ]
+
+    assert left == [0] * 6
+    assert await pool.fetchval("SELECT uses FROM blobs WHERE hash = $1", B) == 0
