@@ -29,9 +29,10 @@ export function showHistory(open: Open): void {
 async function draw(open: Open, place: HTMLElement): Promise<void> {
   replace(place, h('p', { class: 'soft' }, 'Reading…'))
   const key = encodeURIComponent(`${open.workspace}:${open.block}`)
-  const [steps, names, named] = await Promise.all([allSteps(key), members(open.workspace), get(`/api/block_versions/${key}`)])
-  if (!steps.length) return replace(place, h('p', { class: 'soft' }, 'Nothing was saved yet.'))
+  const [edits, names, named] = await Promise.all([allEdits(key), members(open.workspace), get(`/api/block_versions/${key}`)])
+  if (!edits.length) return replace(place, h('p', { class: 'soft' }, 'Nothing was saved yet.'))
   const titles = new Map<number, string>(named.versions.map((one: { sequence: number; name: string }) => [one.sequence, one.name]))
+  const steps = stepsOf(edits, titles)
   const slider = h('input', { type: 'range', id: 'versions', min: 0, max: steps.length - 1, value: steps.length - 1, step: 1 })
   const facts = h('p', { role: 'status', id: 'version' })
   const shown = h('div', { class: 'difference', id: 'difference', tabindex: '0', role: 'region', 'aria-label': 'What changed' })
@@ -63,8 +64,8 @@ async function draw(open: Open, place: HTMLElement): Promise<void> {
   await look()
 }
 
-/** Every version that is kept, oldest first; what one person wrote without a pause is one. */
-async function allSteps(key: string): Promise<Step[]> {
+/** Every edit that is kept, oldest first. */
+async function allEdits(key: string): Promise<Step[]> {
   const found: Step[] = []
   let before: number | null = null
   for (let page = 0; page < 20; page++) {
@@ -73,11 +74,16 @@ async function allSteps(key: string): Promise<Step[]> {
     if (!said.has_more) break
     before = said.next
   }
+  return found.reverse()
+}
+
+/** The steps of the slider: what one person wrote without a pause is one; a named version ends one. */
+function stepsOf(edits: Step[], titles: Map<number, string>): Step[] {
   const steps: Step[] = []
   let began = 0
-  for (const one of found.reverse()) {
+  for (const one of edits) {
     const last = steps.at(-1)
-    const goesOn = last && one.created_at - last.created_at < PAUSE_MS && one.created_at - began < STEP_MS_MAX && last.authors.join() === one.authors.join()
+    const goesOn = last && !titles.has(last.sequence) && one.created_at - last.created_at < PAUSE_MS && one.created_at - began < STEP_MS_MAX && last.authors.join() === one.authors.join()
     if (goesOn) steps[steps.length - 1] = { ...one, first_sequence: last.first_sequence }
     else {
       steps.push(one)
