@@ -111,7 +111,7 @@ async def test_the_start_of_the_end_is_told_while_doors_are_open(
     """In shutdown_delay_s a balancer is told to turn away, and whoever still comes is served."""
     async with (
         fresh_database(postgres) as database,
-        serving(database, tmp_path, shutdown_delay_s=5.0) as inside,
+        serving(database, tmp_path, shutdown_delay_s=3.0) as inside,
         inside.visitor() as guest,
     ):
         y = await (await guest.y("notes")).sync()

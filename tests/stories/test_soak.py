@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def test_after_churn_everything_is_back(tmp_path: Path) -> None:
     """Memory, tasks, documents, sessions, connections and file handles, after many visits."""
     samples = tmp_path / "samples.json"
-    seconds = "600" if FULL else "12"
+    seconds = "600" if FULL else "6"
     done = subprocess.run(
         [sys.executable, "-P", "-m", "scripts._soak", "--seconds", seconds, "--json", samples],
         cwd=ROOT, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
