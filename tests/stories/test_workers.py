@@ -19,8 +19,8 @@ from tests.stories.outages import Outages
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("processes")]
 
 FULL = bool(os.environ.get("PLAIT_TEST_FULL"))
-WRITERS = 500 if FULL else 20
-PACE_S = 0.003
+WRITERS, DOCUMENTS = (100, 10) if FULL else (20, 3)
+PACE_S = 0.01 if FULL else 0.003
 """Seconds between two words of all together."""
 PATIENCE_S = 120.0
 
@@ -109,7 +109,7 @@ HOW = {"killed": kill, "restarted": renew}
 async def test_a_worker_goes_and_no_word_is_lost(server: LiveServer, how: str) -> None:
     """Killed, or all started anew by SIGHUP, under load: somebody serves, nothing is lost."""
     before = {one.pid for one in workers(server)}
-    crowd = Crowd(server, writers=WRITERS, documents=3, seed=6)
+    crowd = Crowd(server, writers=WRITERS, documents=DOCUMENTS, seed=6)
     for writer in crowd.writers:
         writer.pace_s = WRITERS * PACE_S
     try:
