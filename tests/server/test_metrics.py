@@ -219,7 +219,10 @@ async def somebody_fetches_a_file(stage: Stage) -> None:
     path = f"/api/stream/{sender.block}/x"
     response = await stage.guest.http.get(path, headers=stage.guest.bearer)
     await response.content.readexactly(1)
-    assert (await numbers(stage.guest))["transfers"] == 1
+    shown = await numbers(stage.guest)
+    assert shown["transfers"] == 1
+    assert shown["http_connections"] >= 2  # Of the download, and of this question.
+    assert shown["tasks"] > 0
     response.close()
 
 
@@ -254,10 +257,13 @@ SCENES = [
     Scene(we_make_a_mistake, "room_failures"),
     Scene(a_document_is_deleted_under_its_writer, "log_fenced_rows"),
     Scene(a_head_is_locked, "log_lock_waits unsaved_bytes"),
-    Scene(somebody_fetches_a_file, "transfers"),
+    Scene(somebody_fetches_a_file, "transfers http_connections tasks"),
     Scene(the_answer_to_a_commit_is_lost, "log_retries log_recognised_rows"),
 ]
-SEEN_IN_THE_SCENE = {"connections_blocked", "outbox_bytes", "transfers", "unsaved_bytes"}
+SEEN_IN_THE_SCENE = {
+    *("connections_blocked", "outbox_bytes", "transfers", "unsaved_bytes"),
+    *("http_connections", "tasks"),
+}
 """Gauges that are back at nothing when their scene is over; it looks at them itself."""
 
 
