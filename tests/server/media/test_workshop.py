@@ -87,13 +87,15 @@ async def test_a_helper_without_memory_dies_alone() -> None:
 async def test_a_helper_that_is_killed_costs_one_file() -> None:
     """Whoever waits behind it is served by the next."""
     workshop = shop()
-    slow = making.encoded(".png", 6000, 6000, compression=1)
     try:
         assert await still(workshop, making.encoded(".jpg")) == 64
-        first = asyncio.create_task(still(workshop, slow))
+        (helper,) = workshop.pids()
+        os.kill(helper, signal.SIGSTOP)  # However fast it is, it is not done before it is killed.
+        first = asyncio.create_task(still(workshop, making.encoded(".jpg")))
         second = asyncio.create_task(still(workshop, making.encoded(".jpg")))
         await until(lambda: workshop.pids(busy=True))
-        os.kill(workshop.pids(busy=True)[0], 9)
+        assert workshop.pids(busy=True) == [helper]
+        os.kill(helper, signal.SIGKILL)
         with pytest.raises(Refused):
             await first
         assert await second == 64
