@@ -79,18 +79,26 @@ _COLUMNS = ", ".join(
 )
 _RECORD_END = len(_RECORD)
 _KNOWN_START = _RECORD_END + 3
-_FROM = f"""
-SELECT {_COLUMNS} FROM documents d JOIN heads h ON h.document = d.id
-JOIN scopes s ON s.id = d.scope LEFT JOIN blocks b ON b.document = d.id
-"""  # noqa: S608  (names of columns only)
-BY_GLOBAL_ID = _FROM + "WHERE d.global_id = ANY ($1)"
-_BY_NAME = (
-    _FROM
-    + """
-JOIN unnest($1::text[], $2::text[]) AS w (scope, name) ON d.scope = w.scope AND d.name = w.name
-WHERE d.purged_at IS NULL
+# By key, whatever the statistics say (`storage.settling`).
+_REST = """
+CROSS JOIN LATERAL (SELECT * FROM heads WHERE document = d.id OFFSET 0) h
+CROSS JOIN LATERAL (SELECT last_stamp FROM scopes WHERE id = d.scope OFFSET 0) s
+LEFT JOIN LATERAL (SELECT * FROM blocks WHERE document = d.id OFFSET 0) b ON true
 """
-)
+BY_GLOBAL_ID = f"""
+SELECT {_COLUMNS} FROM (SELECT DISTINCT unnest($1::text[]) AS global_id) w
+CROSS JOIN LATERAL (SELECT * FROM documents WHERE global_id = w.global_id OFFSET 0) d {_REST}
+"""  # noqa: S608  (names of columns only)
+_BY_DOCUMENT = f"""
+SELECT {_COLUMNS} FROM (SELECT DISTINCT unnest($1::uuid[]) AS id) w
+CROSS JOIN LATERAL (SELECT * FROM documents WHERE id = w.id OFFSET 0) d {_REST}
+"""  # noqa: S608  (names of columns only)
+_BY_NAME = f"""
+SELECT {_COLUMNS} FROM unnest($1::text[], $2::text[]) AS w (scope, name)
+CROSS JOIN LATERAL (
+    SELECT * FROM documents WHERE scope = w.scope AND name = w.name AND purged_at IS NULL OFFSET 0
+) d {_REST}
+"""  # noqa: S608  (names of columns only)
 # Sorted, so that two who create the same names never wait for one another in a circle.
 _CREATE = """
 WITH made AS (
@@ -159,7 +167,7 @@ class Blocks:
     async def look_up(self, documents: Sequence[UUID]) -> dict[UUID, Block]:
         """Blocks by the ids of their documents."""
         with reaching():
-            rows = await self._pool.fetch(_FROM + "WHERE d.id = ANY ($1)", list(documents))
+            rows = await self._pool.fetch(_BY_DOCUMENT, list(documents))
         return {row["id"]: _block(row) for row in rows}
 
 

@@ -47,14 +47,20 @@ WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE {skip}
 """
 _WAITING = _LOCK_SCOPES.format(skip="")
 _PASSING = _LOCK_SCOPES.format(skip="SKIP LOCKED")
+# By key, whatever the statistics say: right after many documents came, they know nothing of them,
+# and a join over whole tables took 0.7 s for a thousand. OFFSET 0 keeps each look-up what it is;
+# the order makes the one in `changes` go by its primary key, where '' comes first.
 _STATE = """
 SELECT h.document, h.deleted, b.sequence, b.lineage, b.trashed_at, b.removed_at,
        c.deleted AS was_deleted
-FROM heads h
-LEFT JOIN blocks b ON b.document = h.document
-LEFT JOIN changes c ON c.scope = h.scope AND c.document = h.document AND c.collection = ''
-    AND c.record = ''
-WHERE h.document = ANY ($1) AND h.dirty
+FROM unnest($1::uuid[]) AS w (document)
+CROSS JOIN LATERAL (SELECT * FROM heads WHERE document = w.document OFFSET 0) h
+LEFT JOIN LATERAL (SELECT * FROM blocks WHERE document = w.document OFFSET 0) b ON true
+LEFT JOIN LATERAL (
+    SELECT collection, record, deleted FROM changes
+    WHERE scope = h.scope AND document = w.document ORDER BY collection, record LIMIT 1
+) c ON c.collection = '' AND c.record = ''
+WHERE h.dirty
 """
 _CLOSE = (
     "SELECT FROM heads WHERE document = ANY ($1) ORDER BY document FOR UPDATE",
