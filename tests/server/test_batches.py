@@ -98,7 +98,7 @@ async def test_a_store_that_does_not_commit_is_busy_and_what_it_took_is_not_lost
     serve: Any,
 ) -> None:
     """The outcome is Busy; sent again when the store is back it changes nothing twice."""
-    server = await serve(commit_timeout_s=0.3)
+    server = await serve(commit_timeout_s=2.0)
     async with server.visitor() as guest:
         one, two = await made(server, guest, 2)
         offers = [Offer(one, replica().insert("x")), Offer(two, replica().insert("y"))]

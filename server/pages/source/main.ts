@@ -22,5 +22,19 @@ addEventListener('unhandledrejection', (event) => {
   say(event.reason instanceof Error ? event.reason.message : String(event.reason), 'bad')
 })
 
+// What is pressed before its page's part is here is done when it is.
+let early: HTMLButtonElement[] | null = []
+document.addEventListener('click', (event) => {
+  const pressed = event.target instanceof Element ? event.target.closest('button') : null
+  if (early && pressed && !pressed.dataset.copy) early.push(pressed)
+})
+
 const load = PAGES[document.body.dataset.page ?? '']
-if (load) void load().then((page) => page.start())
+if (load)
+  void load().then((page) => {
+    const started = page.start()
+    const pressed = early ?? []
+    early = null
+    for (const button of pressed) button.click()
+    return started
+  })
