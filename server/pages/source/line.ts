@@ -31,6 +31,8 @@ export class Line {
   isSynced = false
   /** Edits made here that the server refused. */
   refused = 0
+  /** How many unsaved edits this browser has written down. */
+  keptHere = 0
 
   private socket: WebSocket | undefined
   private kept = 0
@@ -67,7 +69,9 @@ export class Line {
 
   /** Edits that an earlier tab made and could not send: they are in the document already. */
   remember(edits: number): void {
-    this.kept += edits
+    // With the line open they went with what was sent last, at the latest, and count with that.
+    if (!this.isOpen) this.kept += edits
+    else if (this.sent.length) this.sent[this.sent.length - 1]! += edits
     this.events.changed()
   }
 

@@ -16,8 +16,9 @@ function wording(line: Line): [string, string] {
   const edits = line.unsaved
   if (line.link === 'denied') return ['Closed', 'bad']
   if (line.refused) return [`${count(line.refused)} refused`, 'bad']
-  if (line.link === 'offline') return [edits ? `Offline, ${count(edits)} kept here` : 'Offline', 'offline']
-  if (line.link === 'connecting' || !line.isSynced) return [edits ? `Connecting, ${count(edits)} kept here` : 'Connecting…', 'waiting']
+  const kept = edits === line.keptHere ? `${count(edits)} kept here` : 'keeping your edits…'
+  if (line.link === 'offline') return [edits ? `Offline, ${kept}` : 'Offline', 'offline']
+  if (line.link === 'connecting' || !line.isSynced) return [edits ? `Connecting, ${kept}` : 'Connecting…', 'waiting']
   if (!line.canWrite) return ['Read only', 'good']
   return edits ? ['Saving…', 'waiting'] : ['Saved', 'good']
 }

@@ -55,7 +55,7 @@ export async function start(): Promise<void> {
   const line = new Line(`${workspace}:${block}`, doc, accessToken, {
     changed: () => {
       refresh()
-      keepCount(copy, line)
+      keepCount(copy, line, refresh)
     },
     synced: () => {
       greet(line)
@@ -84,10 +84,17 @@ async function restored(copy: IndexeddbPersistence): Promise<number> {
 }
 
 let written = 0
-function keepCount(copy: IndexeddbPersistence, line: Line | undefined): void {
-  if (!line || line.unsaved === written) return
-  written = line.unsaved
-  void copy.set(KEPT, written).catch(() => undefined)
+/** Write down how many edits are unsaved; that is done after the edits themselves, on the disk. */
+function keepCount(copy: IndexeddbPersistence, line: Line | undefined, refresh: () => void): void {
+  if (!line || !copy.db || line.unsaved === written) return
+  const edits = (written = line.unsaved)
+  // The store of the updates belongs to it, so it waits for every update that was put there before.
+  const both = copy.db.transaction(['updates', 'custom'], 'readwrite')
+  both.objectStore('custom').put(edits, KEPT)
+  both.oncomplete = () => {
+    line.keptHere = edits
+    refresh()
+  }
 }
 
 function isBare(doc: Y.Doc): boolean {
@@ -144,7 +151,7 @@ async function begin(open: Open, copy: IndexeddbPersistence, asked: string | nul
   if (asked) open.editor.focus()
   performance.mark('plait-ready')
   document.body.dataset.ready = open.kind
-  keepCount(copy, line)
+  keepCount(copy, line, () => show(open))
 }
 
 // -- what the page says of the line ---------------------------------------------------------
