@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import Meet
 from tests.browser.person import Person, is_saved, open_blocks, saved, text_of
@@ -110,7 +111,19 @@ async def test_the_keyboard_is_enough(meet: Meet) -> None:
     await expect(page.get_by_role("button", name="Undo")).to_be_focused()
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("button", name="More")).to_be_focused()
+    # Its dialog comes when its part of the page is loaded: meanwhile one may have gone on by Tab.
+    gone_on = asyncio.Event()
+
+    async def come_late(route: Route) -> None:
+        await gone_on.wait()
+        await route.continue_()
+
+    await page.route("**/sharing-*.js", come_late)
     await page.get_by_role("button", name="Share").press("Enter")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("button", name="Share")).not_to_be_focused()
+    gone_on.set()
+    await expect(page.get_by_role("dialog")).to_be_visible()
     await reach(page, "link-role")
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("button", name="Share")).to_be_focused()

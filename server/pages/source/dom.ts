@@ -48,25 +48,36 @@ export async function attempt<T>(work: () => Promise<T>): Promise<T | undefined>
   }
 }
 
-/** A button; while its work runs it cannot be pressed again. */
+let pressed: HTMLElement | undefined
+
+/**
+ * A button; while its work runs it cannot be pressed again. It stays focusable meanwhile: a disabled one
+ * would drop the focus, and whoever goes on by Tab would start at the top.
+ */
 export function button(label: Child, work: () => unknown, attributes: Attributes = {}): HTMLButtonElement {
   const made = h('button', { type: 'button', ...attributes }, label)
   made.addEventListener('click', () => {
+    if (made.hasAttribute('aria-busy')) return
+    pressed = made
     made.setAttribute('aria-busy', 'true')
+    made.setAttribute('aria-disabled', 'true')
     void attempt(async () => {
-      if (made.disabled) return
-      made.disabled = true
-      const focused = document.activeElement === made || document.activeElement === document.body
       try {
         await work()
       } finally {
-        made.disabled = false
         made.removeAttribute('aria-busy')
-        if (focused && made.isConnected && document.activeElement === document.body) made.focus()
+        made.removeAttribute('aria-disabled')
       }
     })
   })
   return made
+}
+
+/** What has the focus again when a dialog closes: what was pressed for it, however late it came. */
+function opener(): Element | null {
+  const found = pressed?.hasAttribute('aria-busy') ? pressed : document.activeElement
+  // Of a menu that has closed since, the button that opens it.
+  return found instanceof HTMLElement && !found.offsetParent ? (found.closest('.menu')?.querySelector('button') ?? found) : found
 }
 
 export async function copy(text: string): Promise<void> {
@@ -103,7 +114,7 @@ export function dialog<T>(
   options: { wide?: boolean; stays?: boolean } = {},
 ): Promise<T | undefined> {
   return new Promise((resolve) => {
-    const before = document.activeElement
+    const before = opener()
     let answer: T | undefined
     const body = h('div', { class: 'dialog-body' })
     const box = h('dialog', { 'aria-labelledby': 'dialog-title', class: options.wide ? 'wide' : null })

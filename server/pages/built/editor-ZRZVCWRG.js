@@ -1,1 +1,0 @@
-import{a,b,c}from"./chunk-WFXLPC3R.js";import"./chunk-7G5FWXIU.js";import"./chunk-FSKBVANZ.js";import"./chunk-EH7ELCIL.js";import"./chunk-T3JWP5BD.js";import"./chunk-BMW43XI7.js";import"./chunk-YGNASS3R.js";import"./chunk-BOPGAJ6D.js";import"./chunk-UJOGA2IG.js";import"./chunk-UJVVLSSD.js";export{b as BLOCKS,a as MARKDOWN,c as start};
