@@ -46,11 +46,14 @@ class Hits(msgspec.Struct, frozen=True, kw_only=True):
 
 _FIND = """
 WITH asked AS (SELECT websearch_to_tsquery('simple', $2) AS words),
-query AS (
-    SELECT ('''' || replace('@' || $1, '''', '''''') || '''')::tsquery && CASE
+bare AS (
+    SELECT CASE
         WHEN words::text ~ '(^|[^!])''[^'']*''$' THEN (words::text || ':*')::tsquery ELSE words
     END AS words
     FROM asked WHERE numnode(words) > 0
+),
+query AS (
+    SELECT ('''' || replace('@' || $1, '''', '''''') || '''')::tsquery && words AS words FROM bare
 ),
 found AS (
     SELECT t.document, d.name, t.title, b.trashed_at, count(*) OVER () AS total,
@@ -62,8 +65,8 @@ found AS (
     ORDER BY rank DESC, t.document LIMIT $4 OFFSET $5
 )
 SELECT f.name, f.title, f.trashed_at, f.rank, f.total,
-       ts_headline('simple', translate(left(t.body, $7), $8, ''), q.words, $6) AS snippet
-FROM found f JOIN block_texts t ON t.document = f.document CROSS JOIN query q
+       ts_headline('simple', translate(left(t.body, $7), $8, ''), bare.words, $6) AS snippet
+FROM found f JOIN block_texts t ON t.document = f.document CROSS JOIN bare
 ORDER BY f.rank DESC, f.document
 """
 

@@ -10,7 +10,7 @@ const folder = process.argv[2] ?? home + 'built'
 await rm(folder, { recursive: true, force: true })
 await build({
   absWorkingDir: home,
-  entryPoints: { pages: 'source/main.ts', style: 'source/style/style.css', icon: 'source/icon.svg' },
+  entryPoints: { pages: 'source/main.ts', worker: 'source/worker.ts', style: 'source/style/style.css', icon: 'source/icon.svg' },
   outdir: folder,
   bundle: true,
   splitting: true,

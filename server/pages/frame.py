@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp_jinja2
 import jinja2
@@ -11,9 +11,6 @@ from aiohttp import web
 
 from server.hosts import HOSTS
 from server.pages.assets import folder
-
-if TYPE_CHECKING:
-    from storage.pool import Pool
 
 NAME = web.AppKey("server_name", str)
 """The name of this server, shown on its pages."""
@@ -28,9 +25,8 @@ NAVIGATION = (
 )
 
 
-def install(app: web.Application, pool: Pool) -> None:
+def set_up(app: web.Application) -> None:
     """Let an application render pages."""
-    del pool
     aiohttp_jinja2.setup(
         app,
         loader=jinja2.PackageLoader("server.pages"),
@@ -83,5 +79,6 @@ def _policy(request: web.Request, nonce: str) -> str:
     ]
     if nonce:
         socket = request.app[HOSTS].websocket_url
-        said += ["script-src 'self'", f"connect-src 'self' {socket}", "media-src 'self' blob:"]
+        said += ["script-src 'self'", "worker-src 'self'", "media-src 'self' blob:"]
+        said.append(f"connect-src 'self' {socket}")
     return "; ".join(said)

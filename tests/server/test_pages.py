@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -165,14 +166,40 @@ async def test_a_browser_keeps_assets_until_they_change(database: str, tmp_path:
     assert other["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize(
-    "path", ["/index.html", "/nothing", "/..%2fpyproject.toml", "/assets/x/..%2froutes.py"]
-)
-async def test_there_are_no_other_pages(database: str, tmp_path: Path, path: str) -> None:
-    """404, in words; no file of the server is served by its name."""
-    async with (
-        serving(database, tmp_path) as inside,
-        aiohttp.ClientSession(inside.url) as session,
-        session.get(path) as answer,
-    ):
-        assert answer.status == 404
+async def test_a_worker_keeps_what_opens_documents_and_nothing_of_anybody(
+    database: str, tmp_path: Path
+) -> None:
+    """The shells and scripts of this version, for the pages below /w, asked for anew each time."""
+    async with serving(database, tmp_path) as inside:
+        script, headers = await page(inside, "/assets/worker.js")
+        kept = json.loads(script.partition("self.plait = ")[2].partition("\n")[0])
+        for name in kept["files"]:
+            await page(inside, f"{kept['folder']}/{name}")
+        shells = [await page(inside, path) for path in kept["shells"].values()]
+
+    assert headers["Service-Worker-Allowed"] == "/w"
+    assert headers["Cache-Control"] == "no-cache"
+    assert headers["Content-Security-Policy"] == "default-src 'none'; connect-src 'self'"
+    assert {"pages.js", "style.css"} < set(kept["files"])
+    assert set(kept) == {"folder", "files", "shells"}
+    assert all(f"{kept['folder']}/pages.js" in text for text, _ in shells)
+
+
+async def test_there_are_no_other_pages(database: str, tmp_path: Path) -> None:
+    """404, for people with the way to the others; no file of the server is served by its name."""
+    told = {}
+    async with serving(database, tmp_path) as inside, aiohttp.ClientSession(inside.url) as session:
+        for path in ("/index.html", "/nothing", "/..%2fpyproject.toml", "/assets/x/..%2froutes.py"):
+            for accepted in ("text/html,*/*;q=0.8", "*/*"):
+                async with session.get(path, headers={"Accept": accepted}) as answer:
+                    assert answer.status == 404
+                    told[path, accepted[:4]] = answer.content_type, await answer.text()
+        async with session.get("/api/nothing", headers={"Accept": "text/html"}) as answer:
+            assert answer.content_type == "application/json"
+
+    assert {kind for (_, accepted), (kind, _) in told.items() if accepted == "*/*"} == {
+        "application/json"
+    }
+    assert told["/nothing", "text"][0] == "text/html"
+    assert 'href="/w"' in told["/nothing", "text"][1]
+    assert "<script" not in told["/nothing", "text"][1]

@@ -58,6 +58,16 @@ async def test_snippets_are_plain_text(pool: Pool, database: str) -> None:
     assert not any("\ue000" in piece.text for piece in hit.snippet)
 
 
+async def test_a_snippet_shows_the_match_however_late_it_comes(pool: Pool, database: str) -> None:
+    """And the words around it; not how the text begins."""
+    record = await block(pool, database, "a")
+    await keep(pool, extract(record, f"{'grass ' * 200}one brown cow {'grass ' * 200}"))
+    (hit,) = (await Search(pool).find("W", "co", trash=False, limit=1, offset=0)).hits
+
+    assert Piece("cow", match=True) in hit.snippet
+    assert "one brown" in hit.snippet[0].text
+
+
 @pytest.mark.parametrize("trashed", [True, False])
 async def test_the_trash_is_apart(pool: Pool, database: str, *, trashed: bool) -> None:
     """And what says that it is gone for good is never found."""

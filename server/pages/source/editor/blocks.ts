@@ -8,7 +8,7 @@ import type { Node as PMNode } from 'prosemirror-model'
 import { liftListItem, sinkListItem, splitListItem } from 'prosemirror-schema-list'
 import { EditorState, NodeSelection, Plugin, Selection, type Command } from 'prosemirror-state'
 import { goToNextCell, tableEditing } from 'prosemirror-tables'
-import { Decoration, DecorationSet, EditorView } from 'prosemirror-view'
+import { EditorView } from 'prosemirror-view'
 import { initProseMirrorDoc, redo, undo, yCursorPlugin, ySyncPlugin, yUndoPlugin } from 'y-prosemirror'
 import type * as Y from 'yjs'
 import { h } from '../dom'
@@ -134,10 +134,10 @@ function range(user: Record<string, unknown>, client: number): { class: string }
 function emptyPage(): Plugin {
   return new Plugin({
     props: {
-      decorations: ({ doc }) => {
-        const only = doc.childCount === 1 ? doc.firstChild : null
-        if (!only || only.type.name !== 'paragraph' || only.content.size) return null
-        return DecorationSet.create(doc, [Decoration.node(0, only.nodeSize, { class: 'is-empty-page' })])
+      // A new document has no block at all; one that was emptied has a paragraph.
+      attributes: ({ doc }): Record<string, string> => {
+        const isEmpty = !doc.childCount || (doc.childCount === 1 && doc.firstChild?.type.name === 'paragraph' && !doc.firstChild.content.size)
+        return isEmpty ? { class: 'is-empty-page' } : {}
       },
     },
   })

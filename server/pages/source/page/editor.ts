@@ -3,6 +3,7 @@
 import { IndexeddbPersistence } from 'y-indexeddb'
 import * as Y from 'yjs'
 import { at, button, h, replace, say } from '../dom'
+import { UNSENT, copyName, keepPages } from '../keeping'
 import { Line } from '../line'
 import { accessToken, beGuest, isGuest } from '../session'
 import { signInDialog, signedOut } from '../signing'
@@ -37,7 +38,6 @@ export interface Open {
   editor: Editor | undefined
 }
 
-const KEPT = 'kept'
 export const MARKDOWN = 'markdown_v0'
 export const BLOCKS = 'content_v0'
 
@@ -48,7 +48,7 @@ export async function start(): Promise<void> {
   at<HTMLAnchorElement>('back').href = `/w/${encodeURIComponent(workspace)}`
 
   const doc = new Y.Doc()
-  const copy = new IndexeddbPersistence(`plait/${workspace}/${block}`, doc)
+  const copy = new IndexeddbPersistence(copyName(workspace, block), doc)
   const asked = new URLSearchParams(location.search).get('new')
   const open = { workspace, block, doc, kind: 'markdown', editor: undefined } as unknown as Open
   const refresh = () => show(open)
@@ -68,7 +68,9 @@ export async function start(): Promise<void> {
   line.connect()
 
   const edits = await restored(copy)
+  hasLooked = true
   if (edits) line.remember(edits)
+  refresh()
   // What is here already can be read and written at once; the server's part comes when it comes.
   if (asked || !isBare(doc)) await ready(open, copy, asked)
   addEventListener('beforeunload', (event) => {
@@ -79,7 +81,7 @@ export async function start(): Promise<void> {
 /** How many edits an earlier tab could not send. */
 async function restored(copy: IndexeddbPersistence): Promise<number> {
   await Promise.race([copy.whenSynced, new Promise((done) => setTimeout(done, 3000))])
-  const kept: unknown = await copy.get(KEPT).catch(() => 0)
+  const kept: unknown = await copy.get(UNSENT).catch(() => 0)
   return typeof kept === 'number' ? kept : 0
 }
 
@@ -90,7 +92,7 @@ function keepCount(copy: IndexeddbPersistence, line: Line | undefined, refresh: 
   const edits = (written = line.unsaved)
   // The store of the updates belongs to it, so it waits for every update that was put there before.
   const both = copy.db.transaction(['updates', 'custom'], 'readwrite')
-  both.objectStore('custom').put(edits, KEPT)
+  both.objectStore('custom').put(edits, UNSENT)
   both.oncomplete = () => {
     line.keptHere = edits
     refresh()
@@ -152,6 +154,7 @@ async function begin(open: Open, copy: IndexeddbPersistence, asked: string | nul
   performance.mark('plait-ready')
   document.body.dataset.ready = open.kind
   keepCount(copy, line, () => show(open))
+  keepPages()
 }
 
 // -- what the page says of the line ---------------------------------------------------------
@@ -166,6 +169,17 @@ function show(open: Open): void {
   at<HTMLInputElement>('title').disabled = !open.editor || !canWrite
   document.body.classList.toggle('reading', !canWrite)
   if (line.link === 'denied') denied(open)
+  else missing(hasLooked && !open.editor && line.link === 'offline' && isBare(open.doc))
+}
+
+let hasLooked = false
+
+/** Offline, and no copy here: say so, instead of showing nothing. */
+function missing(isMissing: boolean): void {
+  const place = at('notice')
+  if (place.hidden !== isMissing) return
+  place.hidden = !isMissing
+  replace(place, isMissing && note('This document is not on this device. It opens when the server can be reached again.'))
 }
 
 let wasDenied = false

@@ -29,7 +29,8 @@ async function startWriting(): Promise<void> {
         throw error
       })
       await showRecoveryKey(seed)
-      if (waits) throw waits
+      // That page says what it waits for, and asks again.
+      if (waits) return location.assign('/w')
     }
     const me = await get('/api/me')
     location.assign(`/w/${me.default_workspace_id}/${ulid()}?new=markdown`)

@@ -5,6 +5,7 @@
 
 import { ApiError, get, patch, post, remove } from '../api'
 import { ask, attempt, button, confirmed, copyButton, dialog, h, replace, say, when } from '../dom'
+import { forgetAll, unsent } from '../keeping'
 import { forgetKey, keep, keyOf, newSeed, ownKey, type OwnKey } from '../keys'
 import { seemSignedOut, signed, signInWith } from '../session'
 import { show, signInDialog } from '../signing'
@@ -99,12 +100,15 @@ function device(one: Device, place: HTMLElement, key: OwnKey): HTMLElement {
 }
 
 async function signOut(): Promise<void> {
-  const text = 'The key is removed from this browser. Without the 24 words or another device you cannot come back to this account. Documents that were opened here stay in this browser’s storage until you clear it.'
+  const edits = await unsent()
+  const lost = edits ? ` ${edits === 1 ? '1 edit was' : `${edits} edits were`} not sent to the server yet and will be lost: open those documents first.` : ''
+  const text = `The key, and the copies of documents that were opened here, are removed from this browser. Without the 24 words or another device you cannot come back to this account.${lost}`
   if (!(await confirmed('Sign out and remove the key?', text, 'Sign out'))) return
   await remove('/api/session').catch((error: unknown) => {
     if (!(error instanceof ApiError && error.status === 401)) throw error
   })
   await forgetKey()
+  await forgetAll()
   seemSignedOut()
   location.assign('/')
 }

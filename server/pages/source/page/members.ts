@@ -75,7 +75,7 @@ function inviting(heap: Place, invites: Invite[], draw: () => unknown): HTMLElem
     h('div', { class: 'row' }, h('label', { for: 'invite-role' }, 'Who comes by it '), role, h('label', { for: 'invite-days' }, 'good for '), days, button('Make a link', make, { class: 'primary' })),
     made,
     open.length > 0 && h('ul', { class: 'list' }, ...open.map((one) => h('li', {},
-      h('span', { class: 'what' }, one.name || `A link for ${one.role}s`, h('small', {}, `used ${one.uses} times, ends `, one.expires_at ? when(one.expires_at) : 'when revoked')),
+      h('span', { class: 'what' }, one.name || `A link for ${one.role}s`, h('small', {}, one.uses === 1 ? 'used once, ends ' : `used ${one.uses} times, ends `, one.expires_at ? when(one.expires_at) : 'when revoked')),
       button('Revoke', async () => (await remove(`/api/heap/${heap.id}/invites/${one.id}`), draw()), { class: 'quiet small danger' })))),
   )
 }

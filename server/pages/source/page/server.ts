@@ -164,7 +164,7 @@ async function drawAccounts(): Promise<void> {
   }
   const rest = accounts.filter((one: Account) => one.state !== 'pending')
   replace(at('accounts'),
-    pending.length > 0 && h('h3', {}, `${pending.length} wait for approval`),
+    pending.length > 0 && h('h3', {}, pending.length === 1 ? '1 waits for approval' : `${pending.length} wait for approval`),
     pending.length > 0 && h('ul', { class: 'list' }, ...pending.map(row)),
     h('ul', { class: 'list' }, ...rest.slice(0, 100).map(row)),
     has_more && h('p', { class: 'soft' }, 'The first hundred are shown.'))

@@ -19,11 +19,20 @@ interface Detail extends Row {
   enableComments?: boolean
 }
 
+interface Blob {
+  path: string
+  syncStatus: 'UPLOADING' | 'PROCESSING' | 'SUCCESS' | 'ERROR'
+  syncError: string | null
+  /** Of a text: its name on the line, its workspace before a colon. */
+  document?: string | null
+}
+
 interface Status {
   status: string
-  errors?: { path?: string; file?: string; error?: string; message?: string }[]
-  files?: Record<string, number>
+  blobs?: Blob[]
 }
+
+const FILES_SHOWN_MAX = 500
 
 export async function start(): Promise<void> {
   const claim = new URLSearchParams(location.hash.slice(1))
@@ -57,13 +66,16 @@ async function row(place: HTMLElement, site: Row): Promise<HTMLElement> {
   ])
   const kind = { complete: 'good', pending: 'warn', error: 'bad' }[status.status] ?? ''
   const word = { complete: 'published', pending: 'on its way', error: 'has errors' }[status.status] ?? status.status
+  const blobs = status.blobs ?? []
+  const wrong = blobs.filter((one) => one.syncStatus === 'ERROR')
   return h('li', {},
     h('div', { class: 'what' },
       h('a', { href: site.url, rel: 'noopener', class: 'what' }, site.projectName),
       h('small', {}, site.fileCount === 1 ? '1 file' : `${site.fileCount} files`, ', changed ', when(site.updatedAt), detail.customDomain && ` · ${detail.customDomain}`)),
     h('span', { class: `tag ${kind}` }, word),
     detail.privacyMode === 'PASSWORD' && h('span', { class: 'tag' }, 'password'),
-    !!status.errors?.length && button(`${status.errors.length} errors`, () => problems(status), { class: 'quiet small' }),
+    wrong.length > 0 && button(wrong.length === 1 ? '1 error' : `${wrong.length} errors`, () => files('What went wrong', wrong), { class: 'quiet small danger', 'aria-label': `Errors of ${site.projectName}` }),
+    blobs.length > 0 && button('Files', () => files(`Files of ${site.projectName}`, blobs), { class: 'quiet small', 'aria-label': `Files of ${site.projectName}` }),
     h('a', { class: 'button small', href: site.url, rel: 'noopener' }, 'Visit'),
     button('Password', () => password(place, detail), { class: 'quiet small', 'aria-label': `Password of ${site.projectName}` }),
     button('Domain', () => domain(place, detail), { class: 'quiet small', 'aria-label': `Domain of ${site.projectName}` }),
@@ -108,24 +120,50 @@ async function password(place: HTMLElement, site: Detail): Promise<void> {
 
 interface Standing {
   status: string
-  dnsRecordsToSet?: Record<string, { type: string; domain?: string; name?: string; value: string }> | { type: string; domain: string; value: string }[]
+  domainJson: { verification: { type: string; domain: string; value: string }[] }
 }
 
 async function domain(place: HTMLElement, site: Detail): Promise<void> {
-  const name = await ask(`Domain of ${site.projectName}`, 'Empty it to use none', site.customDomain ?? '', 'Set')
+  const name = await askDomain(site)
   if (name === undefined) return
   await patch(`/api/sites/id/${site.id}`, { customDomain: name || null })
   await draw(place)
-  if (!name) return
+  if (!name) return void say('It has no domain of its own now')
   await dialog<void>('Point the domain here', (body) => {
     const told = h('div', { role: 'status' }, h('p', { class: 'soft' }, 'Asking the name servers…'))
     body.append(told)
     const check = () => attempt(async () => {
       const said: Standing = await get(`/api/domain/${encodeURIComponent(name)}/verify`)
-      const records = Object.values(said.dnsRecordsToSet ?? {}) as { type: string; domain?: string; name?: string; value: string }[]
-      replace(told, h('p', {}, h('b', {}, said.status)), ...records.map((one) => h('div', { class: 'secret' }, h('code', {}, `${one.type} ${one.domain ?? one.name ?? name} ${one.value}`), copyButton(one.value))), button('Ask again', check))
+      const records = said.domainJson.verification
+      replace(told,
+        h('p', {}, h('b', {}, said.status), '. ', STANDINGS[said.status]),
+        ...records.map((one) => h('div', { class: 'secret' }, h('code', {}, `${one.type} ${one.domain} ${one.value}`), copyButton(one.value))),
+        h('p', { class: 'actions' }, button('Ask again', check)))
     })
     void check()
+  })
+}
+
+/** What each answer about a domain asks of its owner. */
+const STANDINGS: Record<string, string> = {
+  'Valid Configuration': 'The site stands at this domain.',
+  'Pending Verification': 'Make this record where the domain’s names are kept; it shows that the domain is yours.',
+  'Invalid Configuration': 'The domain is yours. Make this record, so that it leads here.',
+  'Domain Not Found': 'No site has asked for this domain.',
+  'Unknown Error': 'The name servers did not answer.',
+}
+
+async function askDomain(site: Detail): Promise<string | undefined> {
+  return dialog<string>(`Domain of ${site.projectName}`, (body, close) => {
+    const input = h('input', { id: 'domain', value: site.customDomain ?? '', maxlength: 253, required: true, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', placeholder: 'notes.example.org' })
+    const form = h('form', {},
+      h('label', { for: 'domain' }, 'A domain that is yours'), input,
+      h('p', { class: 'actions' }, site.customDomain && h('button', { type: 'button', class: 'danger', onclick: () => close('') }, 'Use none'), h('button', { class: 'primary' }, 'Set')))
+    form.addEventListener('submit', (event) => {
+      event.preventDefault()
+      close(input.value.trim().toLowerCase())
+    })
+    body.append(form)
   })
 }
 
@@ -136,10 +174,20 @@ async function drop(place: HTMLElement, site: Row): Promise<void> {
   say('Deleted')
 }
 
-async function problems(status: Status): Promise<void> {
-  await dialog<void>('What went wrong', (body) => {
-    body.append(h('ul', {}, ...(status.errors ?? []).map((one) => h('li', {}, h('code', {}, one.path ?? one.file ?? ''), ' ', one.error ?? one.message ?? ''))))
-  })
+async function files(title: string, blobs: Blob[]): Promise<void> {
+  const words = { UPLOADING: 'awaited', PROCESSING: 'on its way', SUCCESS: '', ERROR: 'failed' }
+  await dialog<void>(title, (body) => {
+    body.append(h('ul', { class: 'list' }, ...blobs.slice(0, FILES_SHOWN_MAX).map((one) => h('li', {},
+      h('span', { class: 'what' }, one.path, one.syncError && h('small', {}, one.syncError)),
+      words[one.syncStatus] && h('span', { class: `tag ${one.syncStatus === 'ERROR' ? 'bad' : 'warn'}` }, words[one.syncStatus]),
+      one.document && h('a', { class: 'button small', href: editorOf(one.document), 'aria-label': `Edit ${one.path}` }, 'Edit')))))
+    if (blobs.length > FILES_SHOWN_MAX) body.append(h('p', { class: 'soft' }, `The first ${FILES_SHOWN_MAX} of ${blobs.length} are shown.`))
+  }, { wide: true })
+}
+
+function editorOf(name: string): string {
+  const [workspace, ...path] = name.split(':')
+  return `/w/${encodeURIComponent(workspace!)}/${encodeURIComponent(path.join(':'))}`
 }
 
 async function claiming(place: HTMLElement): Promise<void> {

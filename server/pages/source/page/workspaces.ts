@@ -6,6 +6,7 @@ import { get, post, remove } from '../api'
 import { ask, at, attempt, button, confirmed, h, replace, say, when } from '../dom'
 import { titleOf, setTitle } from '../editor/title'
 import { ulid } from '../ids'
+import { keepPages } from '../keeping'
 import { Line } from '../line'
 import { accessToken } from '../session'
 import { failed, signedOut } from '../signing'
@@ -52,13 +53,14 @@ async function open(): Promise<void> {
     await loadHeaps()
     const wanted = decodeURIComponent(location.pathname.split('/')[2] ?? '')
     here = heaps.find((heap) => heap.id === wanted) ?? (wanted ? undefined : heaps[0])
+    drawPlaces()
     if (!here) {
       replace(place, h('div', { class: 'empty' }, h('p', {}, 'There is no such workspace, or it is not shared with you any more.'), h('a', { class: 'button', href: '/w' }, 'Your workspaces')))
-      drawPlaces()
       return
     }
     listen(here)
     await draw()
+    keepPages()
   } catch (error) {
     replace(place, error instanceof SignedOut ? signedOut() : failed(error, open))
   } finally {
@@ -68,7 +70,6 @@ async function open(): Promise<void> {
 
 async function loadHeaps(): Promise<void> {
   heaps = await post('/api/workspaces', { include_shared: true })
-  drawPlaces()
 }
 
 const named = (heap: Heap) => heap.title || 'My documents'
@@ -102,7 +103,7 @@ async function accept(token: string): Promise<void> {
   await attempt(async () => {
     const invitation = await post(`/api/invite/${encodeURIComponent(token)}`)
     history.replaceState(null, '', `/w/${invitation.workspace_id}`)
-    say(`You are ${invitation.role} here now`)
+    say(`You are ${invitation.role === 'viewer' ? 'a' : 'an'} ${invitation.role} here now`)
   })
 }
 
