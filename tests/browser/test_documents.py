@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import base64
+import os
+import time
 from pathlib import Path
 
 import pycrdt
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import Meet
-from tests.browser.person import is_saved, open_blocks, text_of
+from crdt.ids import make_ulid
+from tests.browser.person import Person, block_of, is_saved, text_of
 from tests.server.test_exporting import words_of
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_blocks_are_what_the_server_reads(meet: Meet) -> None:
+async def test_blocks_are_what_the_server_reads(ada: Person) -> None:
     """What is typed with Markdown's signs arrives as headings, lists, tasks, code and tables."""
-    ada = await meet()
-    page = await open_blocks(ada, await ada.start())
+    page = await ada.write("blocks")
     await page.keyboard.type("# Head\nSome **bold** and `code`.\n- one\n")
     await page.keyboard.press("Tab")
     await page.keyboard.type("inner\n\n\n[] open\ndone\n\n> said\n\n```py ")
@@ -32,7 +33,7 @@ async def test_blocks_are_what_the_server_reads(meet: Meet) -> None:
     await is_saved(page)
     other = await ada.window(page.url)
     await expect(other.locator("#editor td, #editor th")).to_have_count(9)
-    read = await ada.ask(page, f"/api/block/{page.url.split('/')[5].split('?')[0]}")
+    read = await ada.ask(page, f"/api/block/{block_of(page)}")
 
     assert read["title"] == "A title"
     for wanted in (
@@ -48,13 +49,12 @@ async def test_blocks_are_what_the_server_reads(meet: Meet) -> None:
     assert await other.get_by_label("Done").nth(1).is_checked()
 
 
-async def test_what_other_editors_wrote_is_kept(meet: Meet) -> None:
+async def test_what_other_editors_wrote_is_kept(ada: Person) -> None:
     """Nodes, marks and attributes that ours does not know survive being edited beside."""
-    ada = await meet()
-    page = await open_blocks(ada, await ada.start())
+    page = await ada.write("blocks")
     await page.keyboard.type("ours")
     await is_saved(page)
-    block, workspace = page.url.split("/")[5].split("?")[0], page.url.split("/")[4]
+    block, workspace = block_of(page), ada.workspace
     doc: pycrdt.Doc[pycrdt.XmlFragment] = pycrdt.Doc()
     content = doc.get("content_v0", type=pycrdt.XmlFragment)
     text = pycrdt.XmlText("theirs")
@@ -84,13 +84,12 @@ async def test_what_other_editors_wrote_is_kept(meet: Meet) -> None:
     assert "ours too" in read["text"]
 
 
-async def test_history_shows_who_changed_what_and_leads_back(meet: Meet) -> None:
+async def test_history_shows_who_changed_what_and_leads_back(ada: Person) -> None:
     """The slider goes to the first version; restoring it is an edit that others see."""
-    ada = await meet()
-    page = await ada.start()
+    page = await ada.write()
     await page.keyboard.type("first words")
     await is_saved(page)
-    block = page.url.split("/")[5].split("?")[0]
+    block = block_of(page)
     first = (await ada.ask(page, f"/api/block_updates/{block}"))["updates"][0]["sequence"]
     await ada.ask(page, f"/api/block_versions/{block}", {"name": "Draft", "sequence": first})
     other = await ada.window(page.url)
@@ -116,10 +115,9 @@ async def test_history_shows_who_changed_what_and_leads_back(meet: Meet) -> None
     await expect(text_of(page)).to_have_text("first words")
 
 
-async def test_it_is_previewed_and_taken_along(meet: Meet, tmp_path: Path) -> None:
+async def test_it_is_previewed_and_taken_along(ada: Person, tmp_path: Path) -> None:
     """Markdown, HTML and PDF made by the server; hostile HTML in the text runs nowhere."""
-    ada = await meet()
-    page = await ada.start()
+    page = await ada.write()
     await page.get_by_label("Title").fill("Field notes")
     await text_of(page).click()
     await page.keyboard.insert_text(
@@ -150,12 +148,10 @@ async def test_it_is_previewed_and_taken_along(meet: Meet, tmp_path: Path) -> No
     assert await page.title() == "Field notes · Plait"
 
 
-async def test_a_text_of_another_editor_is_edited_where_it_is(meet: Meet) -> None:
+async def test_a_text_of_another_editor_is_edited_where_it_is(ada: Person) -> None:
     """Whatever its root is called: what is typed here is in that very text."""
-    ada = await meet()
-    page = await ada.start()
-    await is_saved(page)
-    workspace, block = page.url.split("/")[4], "01ARZ3NDEKTSV4RRFFQ69G5FA" + str(len(page.url) % 10)
+    page = await ada.window("/key")
+    workspace, block = ada.workspace, make_ulid(time.time_ns() // 1_000_000, os.urandom(10))
     doc: pycrdt.Doc[pycrdt.Text] = pycrdt.Doc()
     doc["content_v0"] = pycrdt.Text("from elsewhere")
     update = base64.b64encode(doc.get_update()).decode()

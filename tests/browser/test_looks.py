@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import Meet
-from tests.browser.person import Person, is_saved, open_blocks, saved, text_of
+from tests.browser.person import Person, is_saved, saved, text_of
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 AXE = Path(__file__).parents[2] / "server/pages/node_modules/axe-core/axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -21,6 +21,9 @@ _RUN = """async (tags) => {
   return found.violations.map((one) => one.id + ': ' + one.nodes.slice(0, 4).map(
     (node) => node.target.join(' ') + ' ' + (node.any[0]?.message ?? '')).join(' | '))
 }"""
+
+
+SCREENS: list[tuple[int, Literal["light", "dark"]]] = [(1200, "light"), (360, "dark")]
 
 
 async def violations(page: Page) -> list[str]:
@@ -41,50 +44,56 @@ async def overflow(page: Page) -> int:
 
 async def tour(person: Person) -> dict[str, Page]:
     """A window on each page, with something on it."""
-    page = await person.start()
+    page = await person.write()
     await page.keyboard.insert_text("# Head\n\nSome **words** and a [link](https://example.org).\n")
     await page.get_by_label("Title").fill("A document")
     await is_saved(page)
-    blocks = await open_blocks(person, page)
+    blocks = await person.write("blocks")
     await blocks.keyboard.type("## Head\nwords\n- one\n")
     await is_saved(blocks)
     shown = {"editor": page, "blocks": blocks}
     for path in ("/", "/w", "/key", "/access", "/sites", "/server", "/docs?q=trash", "/cli/verify"):
-        shown[path] = window = await person.window(path)
+        shown[path] = await person.window(path)
+    shown["lost"] = await person.window("/nowhere")
+    for window in shown.values():
         await expect(window.locator("[aria-busy='true']")).to_have_count(0)
+    for name in ("share", "history", "people"):
+        shown[name] = await opened(person, page, name)
     return shown
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (360, "dark")])
-async def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
-    meet: Meet, width: int, scheme: str
-) -> None:
-    """On every page and in every dialog, at a desk in light and on a phone in the dark."""
-    ada = await meet(viewport={"width": width, "height": 740}, color_scheme=scheme)
-    pages = await tour(ada)
-    found: dict[str, Any] = {}
-    for name, page in pages.items():
-        found[name] = await violations(page)
-        if await overflow(page) > 0:
-            found[name].append(f"{await overflow(page)} px too wide")
-    editor, places = pages["editor"], pages["/w"]
-    await editor.get_by_role("button", name="Share").click()
-    found["share"] = await violations(editor)
-    await editor.keyboard.press("Escape")
-    await editor.get_by_role("button", name="More").click()
-    await editor.get_by_role("button", name="History").click()
-    await expect(editor.locator("#difference ins").first).to_be_visible()
-    found["history"] = await violations(editor)
-    await places.get_by_role("button", name="People").click()
-    await expect(places.locator("dialog .list")).to_be_visible()
-    found["people"] = await violations(places)
+async def opened(person: Person, page: Page, what: str) -> Page:
+    """A window where a dialog, or the panel beside a document, is open."""
+    window = await person.window("/w" if what == "people" else page.url)
+    if what == "share":
+        await window.get_by_role("button", name="Share").click()
+        await expect(window.get_by_role("dialog")).to_be_visible()
+    elif what == "people":
+        await window.get_by_role("button", name="People").click()
+        await expect(window.locator("dialog .list").first).to_be_visible()
+    else:
+        await window.get_by_role("button", name="More").click()
+        await window.get_by_role("button", name="History").click()
+        await expect(window.locator("#difference ins").first).to_be_visible()
+    return window
 
-    wrong = [f"{name}: {each}" for name, said in found.items() for each in said]
+
+async def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(ada: Person) -> None:
+    """On every page and in every dialog, at a desk in light and on a phone in the dark."""
+    wrong = []
+    for name, page in (await tour(ada)).items():
+        for width, scheme in SCREENS:
+            await page.set_viewport_size({"width": width, "height": 740})
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            wrong += [f"{name}, {width} px, {scheme}: {each}" for each in await violations(page)]
+            if await overflow(page) > 0:
+                wrong.append(f"{name} is {await overflow(page)} px wider than {width}")
+
     assert wrong == [], "\n".join(wrong)
 
 
 async def test_the_keyboard_is_enough(meet: Meet) -> None:
-    """From the front page to a saved, previewed and shared document without a pointer."""
+    """From the front page to a saved document without a pointer."""
     ada = await meet()
     page = await ada.window("/")
     await page.keyboard.press("Tab")
@@ -99,6 +108,11 @@ async def test_the_keyboard_is_enough(meet: Meet) -> None:
     await expect(text_of(page)).to_be_focused()
     await page.keyboard.type("typed")
     await is_saved(page)
+
+
+async def test_the_keyboard_is_enough_in_a_document(ada: Person) -> None:
+    """Out of the text, along the tools, into a menu and a dialog, and back to where one was."""
+    page = await ada.write()
     # Tab indents in the text; Escape first, and it leaves.
     await page.keyboard.press("Escape")
     await page.keyboard.press("Shift+Tab")
@@ -177,7 +191,7 @@ async def test_weight_and_time_to_the_first_keystroke_are_printed(meet: Meet) ->
     sizes.clear()
     await ada.start(page)
     weights["front and editor"] = sum(sizes)
-    blocks = await open_blocks(ada, page)
+    blocks = await ada.write("blocks")
     ready = {
         name: await one.evaluate("performance.getEntriesByName('plait-ready')[0].startTime")
         for name, one in (("markdown", page), ("blocks", blocks))

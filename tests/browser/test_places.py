@@ -1,25 +1,21 @@
-"""Around the documents: workspaces, keys, devices, tokens, sessions, the administrators page."""
+"""Around the documents: workspaces, keys, devices, tokens, sessions, command lines."""
 
 from __future__ import annotations
 
 import re
 
-import asyncpg
 import pytest
-from playwright.async_api import Error, Page, expect
+from playwright.async_api import expect
 
 from tests.browser.conftest import Meet
 from tests.browser.person import Person, is_saved, text_of
-from tests.live import LiveServer
-from tests.patience import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_workspaces_are_live_in_every_window(meet: Meet) -> None:
+async def test_workspaces_are_live_in_every_window(ada: Person) -> None:
     """A document, a new name and the trash show in another window without a reload."""
-    ada = await meet()
-    page = await ada.start()
+    page = await ada.write()
     await page.get_by_label("Title").fill("Heron")
     await text_of(page).click()
     await page.keyboard.type("stands in the water")
@@ -45,10 +41,8 @@ async def test_workspaces_are_live_in_every_window(meet: Meet) -> None:
     await expect(one.get_by_role("link", name="Grey heron")).to_be_visible()
 
 
-async def test_workspaces_are_made_shared_and_deleted(meet: Meet) -> None:
+async def test_workspaces_are_made_shared_and_deleted(ada: Person, bob: Person) -> None:
     """Who comes by a link has that role, sees it change, and loses it with the workspace."""
-    ada, bob = await meet(), await meet()
-    await ada.start()
     page = await ada.window("/w")
     await page.get_by_role("button", name="New workspace").click()
     await page.get_by_role("textbox", name="Name").fill("Team")
@@ -58,8 +52,7 @@ async def test_workspaces_are_made_shared_and_deleted(meet: Meet) -> None:
     await page.get_by_label("Who comes by it").select_option("viewer")
     await page.get_by_role("button", name="Make a link").click()
     link = str(await page.locator("dialog .secret code").text_content())
-    theirs = await bob.start()
-    await theirs.goto(link)
+    theirs = await bob.window(link)
     await expect(theirs.locator(".places")).to_contain_text("Team")
     await expect(theirs.locator(".places")).to_contain_text("viewer")
     await expect(theirs.get_by_role("button", name="New document")).to_have_count(0)
@@ -76,10 +69,10 @@ async def test_workspaces_are_made_shared_and_deleted(meet: Meet) -> None:
     await expect(theirs.locator(".places")).not_to_contain_text("Team")
 
 
-async def test_a_second_device_is_let_in_by_its_code(meet: Meet) -> None:
+async def test_a_second_device_is_let_in_by_its_code(ada: Person, meet: Meet) -> None:
     """Both show the same letters; no key travels; shut out, it is out."""
-    ada, phone = await meet(), await meet(viewport={"width": 390, "height": 800})
-    page = await ada.start()
+    phone = await meet(viewport={"width": 390, "height": 800})
+    page = await ada.write()
     await page.keyboard.type("from the desk")
     await is_saved(page)
     new = await phone.window("/key#new")
@@ -102,14 +95,10 @@ async def test_a_second_device_is_let_in_by_its_code(meet: Meet) -> None:
 
 
 async def test_the_words_are_shown_once_and_open_the_account_again(meet: Meet) -> None:
-    """In another browser, from words or a file; a wrong word is named; the key is not readable."""
+    """In another browser, from words or a file; that one is seen from the first, and ended."""
     ada, other = await meet(), await meet()
     page = await ada.window("/")
-    await page.get_by_role("button", name="Start writing").click()
-    await expect(page.locator(".words li")).to_have_count(24)
-    words = " ".join(await page.locator(".words li").all_text_contents())
-    await page.get_by_role("button", name="Continue").click()
-    await expect(text_of(page)).to_be_focused()
+    words = await ada.begin(page)
     await page.keyboard.type("mine")
     await is_saved(page)
     front = await other.window("/")
@@ -124,120 +113,59 @@ async def test_the_words_are_shown_once_and_open_the_account_again(meet: Meet) -
     await front.get_by_role("button", name="Sign in", exact=True).click()
     await front.wait_for_url("**/w")
     await front.goto(page.url)
-
     await expect(text_of(front)).to_contain_text("mine")
-    held = await page.evaluate(
-        """() => new Promise((resolve) => {
-          const asked = indexedDB.open('plait-key')
-          asked.onsuccess = () => {
-            const all = asked.result.transaction('keys').objectStore('keys').getAll()
-            all.onsuccess = () => resolve(all.result.map((key) => key.private.extractable))
-          }
-        })"""
-    )
-    assert held == [False]
+
     kept = await page.evaluate("JSON.stringify(Object.entries(localStorage)) + document.cookie")
+    assert await page.evaluate(_EXTRACTABLE) == [False]
     assert "token" not in kept
     assert words.split()[0] not in kept
 
-
-async def test_tokens_and_sessions_are_seen_made_and_ended(meet: Meet) -> None:
-    """A token is shown once; a session that is ended in one browser is over in the other."""
-    ada, other = await meet(), await meet()
-    first = await ada.window("/")
-    await first.get_by_role("button", name="Start writing").click()
-    await expect(first.locator(".words li")).to_have_count(24)
-    words = " ".join(await first.locator(".words li").all_text_contents())
-    await first.get_by_role("button", name="Continue").click()
-    await expect(text_of(first)).to_be_focused()
-    away = await other.window("/")
-    await away.get_by_role("button", name="Sign in with a key").click()
-    await away.get_by_label("The 24 words").fill(words)
-    await away.get_by_role("button", name="Sign in", exact=True).click()
-    await away.wait_for_url("**/w")
-    page = await ada.window("/access")
-    await page.get_by_label("Name").fill("backup")
-    await page.get_by_label("heaps").select_option("read")
-    await page.get_by_role("button", name="Make a token").click()
-    token = str(await page.locator("#new-token").text_content())
-    works = await page.request.post(
-        f"{ada.url}/api/heaps", headers={"Authorization": f"Bearer {token}"}, data={}
-    )
-    await page.get_by_role("button", name="Revoke backup").click()
-    await page.get_by_role("button", name="Revoke", exact=True).last.click()
-    await expect(page.locator("#here")).to_contain_text("none yet")
-    ended = await page.request.post(
-        f"{ada.url}/api/heaps", headers={"Authorization": f"Bearer {token}"}, data={}
-    )
+    (cookie,) = await other.context.cookies()
+    await page.goto(f"{ada.url}/access")
     sessions = page.get_by_role("button", name="End", exact=True)
     await expect(sessions).to_have_count(1)
-    cookie = (await other.context.cookies())[0]
     await sessions.click()
     await expect(sessions).to_have_count(0)
     over = await page.request.get(
         f"{ada.url}/api/session", headers={"Cookie": f"{cookie['name']}={cookie['value']}"}
     )
-
-    assert token.startswith("plait_pat_")
-    assert (works.status, ended.status, over.status) == (200, 401, 401)
+    assert over.status == 401
     assert cookie["httpOnly"]
     assert cookie["sameSite"] == "Lax"
 
 
-async def crown(person: Person, page: Page, database: str) -> None:
-    """Make somebody an administrator, and wait until the server has seen it."""
-    account = (await person.ask(page, "/api/me"))["user_id"]
-    connection = await asyncpg.connect(database)
-    try:
-        await connection.execute(
-            "UPDATE accounts SET is_admin = true, auth_version = auth_version + 1 WHERE id = $1",
-            account,
-        )
-    finally:
-        await connection.close()
-
-    async def is_admitted() -> bool:
-        try:
-            await person.ask(page, "/api/admin/overview", method="GET")
-        except Error:
-            return False
-        return True
-
-    # Rights are looked at once a second; the page asks once.
-    await until(is_admitted, every_s=0.1)
+_EXTRACTABLE = """() => new Promise((resolve) => {
+  const asked = indexedDB.open('plait-key')
+  asked.onsuccess = () => {
+    const all = asked.result.transaction('keys').objectStore('keys').getAll()
+    all.onsuccess = () => resolve(all.result.map((key) => key.private.extractable))
+  }
+})"""
 
 
-async def test_administrators_see_the_server_and_into_a_document(
-    meet: Meet, browser_database: str, server: LiveServer
-) -> None:
-    """The first account is one: figures, charts, live documents, compaction; others are told no."""
-    ada, bob = await meet(), await meet()
-    page = await ada.start()
-    await page.keyboard.type("inspected")
-    await is_saved(page)
-    await crown(ada, page, browser_database)
-    block = page.url.split("/")[5].split("?")[0]
-    desk = await ada.window("/server")
-    await expect(desk.locator("#rooms table")).to_be_visible()
-    await desk.get_by_label("Document", exact=True).fill(f"{page.url.split('/')[4]}:{block}")
-    await desk.get_by_role("button", name="Inspect", exact=True).last.click()
-    inside = desk.locator("#inspected")
-    await expect(inside).to_contain_text("State vector")
-    await expect(inside).to_contain_text("hocuspocus")
-    await desk.get_by_role("button", name="Compact now").click()
-    await expect(desk.locator("#toasts")).to_contain_text("Compacted")
-    await expect(inside).to_contain_text("Sizes")
-    await expect(desk.locator(".chart path[d]").first).to_have_attribute("d", re.compile("^M"))
-    plain = await bob.start()
-    await plain.goto(f"{server.url}/server")
+async def test_a_token_is_shown_once_and_revoked(ada: Person) -> None:
+    """It opens what was chosen for it, until it is revoked."""
+    page = await ada.window("/access")
+    await page.get_by_label("Name").fill("backup")
+    await page.get_by_label("heaps").select_option("read")
+    await page.get_by_role("button", name="Make a token").click()
+    token = str(await page.locator("#new-token").text_content())
+    bearer = {"Authorization": f"Bearer {token}"}
+    works = await page.request.post(f"{ada.url}/api/heaps", headers=bearer, data={})
+    await page.reload()
+    await expect(page.get_by_role("button", name="Revoke backup")).to_be_visible()
+    assert token not in await page.content()
+    await page.get_by_role("button", name="Revoke backup").click()
+    await page.get_by_role("button", name="Revoke", exact=True).last.click()
+    await expect(page.get_by_role("button", name="Revoke backup")).to_have_count(0)
+    ended = await page.request.post(f"{ada.url}/api/heaps", headers=bearer, data={})
 
-    await expect(plain.locator("#here")).to_contain_text("for administrators")
+    assert token.startswith("plait_pat_")
+    assert (works.status, ended.status) == (200, 401)
 
 
-async def test_a_command_line_is_let_in_or_refused(meet: Meet) -> None:
+async def test_a_command_line_is_let_in_or_refused(ada: Person) -> None:
     """The page names who asks and from where; the device hears of the answer."""
-    ada = await meet()
-    await ada.start()
     answers = []
     for button in ("Let it in", "Refuse"):
         page = await ada.window("/cli/verify")
@@ -263,30 +191,6 @@ async def test_a_command_line_is_let_in_or_refused(meet: Meet) -> None:
 
     assert answers[0] == (200, None)
     assert answers[1][0] == 400
-
-
-async def test_sites_are_made_locked_and_deleted(meet: Meet) -> None:
-    """A name is asked for first; the list says how each is; what is deleted is gone."""
-    ada = await meet()
-    page = await ada.start()
-    name = f"ada-{page.url.split('/')[4][-8:].lower()}"
-    await page.goto(f"{ada.url}/sites")
-    await page.get_by_role("button", name="New site").click()
-    await page.get_by_role("textbox", name="Letters, digits").fill(name)
-    await page.keyboard.press("Enter")
-    await page.get_by_role("textbox", name="Name, as it stands").fill("garden")
-    await page.keyboard.press("Enter")
-    await expect(page.get_by_role("link", name="garden")).to_have_attribute(
-        "href", re.compile(f"/@{name}/garden$")
-    )
-    await page.get_by_role("button", name="Password of garden").click()
-    await page.get_by_label("New password").fill("a long secret")
-    await page.keyboard.press("Enter")
-    await expect(page.locator(".list")).to_contain_text("password")
-    await page.get_by_role("button", name="Delete garden").click()
-    await page.get_by_role("button", name="Delete", exact=True).click()
-
-    await expect(page.locator("#here")).to_contain_text("published nothing yet")
 
 
 async def test_a_key_is_made_where_the_browser_offers_no_cryptography(meet: Meet) -> None:

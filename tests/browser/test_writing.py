@@ -8,11 +8,10 @@ import pytest
 from playwright.async_api import Page, WebSocketRoute, expect
 
 from tests.browser.conftest import Meet
-from tests.browser.person import is_saved, open_blocks, saved, text_of
-from tests.live import LiveServer
+from tests.browser.person import Person, block_of, is_saved, saved, text_of
 from tests.patience import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_two_windows_edit_one_document_with_cursors_in_view(meet: Meet) -> None:
@@ -39,10 +38,10 @@ async def test_two_windows_edit_one_document_with_cursors_in_view(meet: Meet) ->
     await expect(first.locator(".peer-caret")).to_have_count(0)
 
 
-async def test_who_has_a_link_writes_or_reads_without_an_account(meet: Meet) -> None:
+async def test_who_has_a_link_writes_or_reads_without_an_account(ada: Person, meet: Meet) -> None:
     """In another browser without a key; who may only read cannot type."""
-    ada, bob = await meet(), await meet()
-    page = await ada.start()
+    guest = await meet()
+    page = await ada.write()
     await page.keyboard.type("shared words")
     await is_saved(page)
     links = []
@@ -55,26 +54,23 @@ async def test_who_has_a_link_writes_or_reads_without_an_account(meet: Meet) -> 
         await expect(shown).not_to_have_text(before)
         links.append(str(await shown.text_content()))
     await page.keyboard.press("Escape")
-    writer = await bob.window(links[0])
+    writer = await guest.window(links[0])
     await expect(text_of(writer)).to_contain_text("shared words")
     await text_of(writer).click()
     await writer.keyboard.type("guest ")
     await expect(text_of(page)).to_contain_text("guest")
-    reader = await bob.window(links[1])
+    reader = await guest.window(links[1])
 
     await expect(saved(reader)).to_have_text("Read only")
     await expect(reader.locator(".cm-content")).to_contain_text("shared words")
     await expect(reader.locator(".cm-content")).to_have_attribute("contenteditable", "false")
-    assert await bob.context.cookies() == []
+    assert await guest.context.cookies() == []
 
 
 @pytest.mark.parametrize("kind", ["markdown", "blocks"])
-async def test_undo_takes_back_own_edits_only(meet: Meet, kind: str) -> None:
+async def test_undo_takes_back_own_edits_only(ada: Person, kind: str) -> None:
     """What the other typed stays, also what was typed later."""
-    ada = await meet()
-    one = await ada.start()
-    if kind == "blocks":
-        one = await open_blocks(ada, one)
+    one = await ada.write(kind)
     await one.keyboard.type("mine")
     await is_saved(one)
     two = await ada.window(one.url)
@@ -92,37 +88,62 @@ async def test_undo_takes_back_own_edits_only(meet: Meet, kind: str) -> None:
 
 
 async def test_what_is_written_offline_is_counted_kept_and_sent(meet: Meet) -> None:
-    """A tab that is closed offline loses nothing: the next one sends it, and says so before."""
-    ada = await meet()
+    """A tab closed offline loses nothing: the next one shows it, offline too, and sends it."""
+    ada = await meet(service_workers="allow")
     page = await ada.start()
     await page.keyboard.type("before ")
     await is_saved(page)
-    other = await ada.window(page.url)
-    await expect(text_of(other)).to_contain_text("before")
-    await page.bring_to_front()
-    await text_of(page).click()
-    await page.keyboard.press("Control+End")
+    await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    address = page.url
     await ada.context.set_offline(True)
     await expect(saved(page)).to_contain_text("Offline")
     await page.keyboard.type("kept")
     await expect(saved(page)).to_have_text("Offline, 4 edits kept here")
+    await page.reload()
+    await expect(text_of(page)).to_contain_text("before kept")
+    await expect(saved(page)).to_have_text("Offline, 4 edits kept here")
     await page.close()
-    address = other.url
-    await other.close()
-    watcher = await meet()
+    again = await ada.window(address)
+    await expect(text_of(again)).to_contain_text("before kept")
+    await text_of(again).click()
+    await again.keyboard.press("Control+End")
+    await again.keyboard.type(" on")
+    await expect(saved(again)).to_have_text("Offline, 7 edits kept here")
+    elsewhere = await ada.window(address[:-1] + ("0" if address[-1] != "0" else "1"))
+    await expect(elsewhere.locator("#notice")).to_contain_text("not on this device")
     await ada.context.set_offline(False)
-    back = await ada.window(address)
 
-    await expect(text_of(back)).to_contain_text("before kept")
-    await is_saved(back)
-    assert watcher.errors == []
-    fresh = await ada.ask(back, f"/api/block/{address.split('/')[5]}")
-    assert fresh["markdown"] == "before kept"
+    await is_saved(again)
+    fresh = await ada.ask(again, f"/api/block/{block_of(again)}")
+    assert fresh["markdown"] == "before kept on"
 
 
-async def test_nothing_is_called_saved_before_the_server_said_so(meet: Meet) -> None:
+async def test_who_signs_out_leaves_nothing_in_the_browser(meet: Meet) -> None:
+    """No key, no session, no copy of a document, no worker; what was not sent is counted before."""
+    ada = await meet(service_workers="allow")
+    page = await ada.start()
+    await is_saved(page)
+    await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    await page.route_web_socket("**/ws", lambda line: line.close())
+    await page.reload()
+    await text_of(page).click()
+    await page.keyboard.type("ab")
+    await expect(saved(page)).to_contain_text("2 edits kept here")
+    key = await ada.window("/key")
+    await key.get_by_role("button", name="Sign out").click()
+    await expect(key.get_by_role("dialog")).to_contain_text("2 edits were not sent")
+    await page.close()
+    await key.get_by_role("button", name="Sign out", exact=True).click()
+    await expect(key.get_by_role("button", name="Start writing")).to_be_visible()
+
+    assert await key.evaluate(_LEFT) == [0, [], ["plait-key"], 0]
+    assert await ada.context.cookies() == []
+
+
+async def test_nothing_is_called_saved_before_the_server_said_so(ada: Person) -> None:
     """Acknowledgements that are held back keep the page at saving; one by one they count."""
-    ada = await meet()
+    page = await ada.write()
+    await is_saved(page)
     held: list[bytes] = []
     is_held = {"now": False}
     lines: list[WebSocketRoute] = []
@@ -141,9 +162,10 @@ async def test_nothing_is_called_saved_before_the_server_said_so(meet: Meet) -> 
 
         beyond.on_message(on_answer)
 
-    await ada.context.route_web_socket("**/ws", between)
-    page = await ada.start()
+    await page.route_web_socket("**/ws", between)
+    await page.reload()
     await is_saved(page)
+    await text_of(page).click()
     is_held["now"] = True
     await page.keyboard.type("ab")
     await expect(saved(page)).to_have_text("Saving…")
@@ -156,48 +178,16 @@ async def test_nothing_is_called_saved_before_the_server_said_so(meet: Meet) -> 
     await is_saved(page)
 
 
-async def test_a_restarted_server_is_joined_again_by_itself(
-    meet: Meet, browser_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Killed between two keystrokes: both windows come back and have every word."""
-    live = LiveServer(
-        tmp_path_factory.mktemp("restarted"), database_url=browser_database, shutdown_grace_s=0.2
-    ).start()
-    try:
-        ada = await meet(at=live)
-        one = await ada.start()
-        await one.keyboard.type("before ")
-        await is_saved(one)
-        two = await ada.window(one.url)
-        await expect(text_of(two)).to_contain_text("before")
-        live.kill()
-        await expect(saved(one)).to_contain_text("Offline")
-        await one.bring_to_front()
-        await text_of(one).click()
-        await one.keyboard.press("Control+End")
-        await one.keyboard.type("between")
-        await expect(saved(one)).to_have_text("Offline, 7 edits kept here")
-        live.start()
-
-        await is_saved(one)
-        await expect(text_of(two)).to_contain_text("before between")
-    finally:
-        live.stop()
-
-
-async def test_a_revoked_member_is_put_out_and_told(meet: Meet) -> None:
+async def test_a_revoked_member_is_put_out_and_told(ada: Person, bob: Person) -> None:
     """Within seconds, in the open editor, and the list of workspaces does not have it any more."""
-    ada, bob = await meet(), await meet()
-    page = await ada.start()
+    page = await ada.write()
     await page.keyboard.type("among us")
     await is_saved(page)
-    workspace = page.url.split("/")[4]
-    places = await ada.window(f"/w/{workspace}")
+    places = await ada.window(f"/w/{ada.workspace}")
     await places.get_by_role("button", name="People").click()
     await places.get_by_role("button", name="Make a link").click()
     link = await places.locator("dialog .secret code").text_content()
-    theirs = await bob.start()
-    await theirs.goto(str(link))
+    theirs = await bob.window(str(link))
     await expect(theirs.locator("#list")).to_be_visible()
     await theirs.goto(page.url)
     await expect(text_of(theirs)).to_contain_text("among us")
@@ -208,8 +198,21 @@ async def test_a_revoked_member_is_put_out_and_told(meet: Meet) -> None:
 
     await expect(theirs.locator("#notice")).to_contain_text("no access")
     await expect(saved(theirs)).to_have_text("Closed")
-    await theirs.goto(f"{bob.url}/w/{workspace}")
+    await theirs.goto(f"{bob.url}/w/{ada.workspace}")
     await expect(theirs.locator("#here")).to_contain_text("not shared with you")
+
+
+_LEFT = """async () => {
+  const read = (asked) => new Promise((done) => (asked.onsuccess = () => done(asked.result)))
+  const keys = (await read(indexedDB.open('plait-key'))).transaction('keys').objectStore('keys')
+  const held = await read(keys.count())
+  return [
+    (await navigator.serviceWorker.getRegistrations()).length,
+    await caches.keys(),
+    (await indexedDB.databases()).map((one) => one.name),
+    held,
+  ]
+}"""
 
 
 async def picture(page: Page) -> str:
@@ -238,12 +241,9 @@ _BRING = """([kind, encoded]) => {
 
 
 @pytest.mark.parametrize("kind", ["markdown", "blocks"])
-async def test_pictures_come_by_drop_and_by_paste(meet: Meet, kind: str) -> None:
+async def test_pictures_come_by_drop_and_by_paste(ada: Person, kind: str) -> None:
     """They are uploaded and stand in the text; the other window shows them."""
-    ada = await meet()
-    page = await ada.start()
-    if kind == "blocks":
-        page = await open_blocks(ada, page)
+    page = await ada.write(kind)
     await page.keyboard.type("look ")
     await page.evaluate(_BRING, ["drop", await picture(page)])
     await is_saved(page)
