@@ -7,6 +7,7 @@ and `plait admin` for what `scripts/admin` does in a checkout.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -21,10 +22,12 @@ log = logging.getLogger("plait")
 
 async def serve(settings: Settings) -> None:
     """Serve until told to stop; a second signal while stopping is ignored."""
-    # --help must not wait for these imports.
+    # --help must not wait for these imports, nor they for a collector that finds nothing in them.
+    gc.disable()
     from server.app import Server  # noqa: PLC0415
     from server.supervising.supervisor import Supervisor  # noqa: PLC0415
 
+    gc.enable()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -33,6 +33,7 @@ LONG_MODULES: dict[str, str] = {}
 ENDS_THE_START = {
     "Aborted": "ends a job in the background",
     "JobFailed": "ends a job in the background",
+    "Unanswered": "is shown as what is known of a domain",
     "Unreadable": "leaves a file out of a scan",
     "BadFrontMatter": "is shown in the page, and in the status of its file",
     "BackupError": "ends a command of the operator",
@@ -87,6 +88,7 @@ TESTED_ELSEWHERE = {
     "server/realtime/crowding.py": "tests/server/test_hostile.py",
     "server/operating/ports.py": "tests/server/test_operating.py",
     "server/sites/domains.py": "tests/server/adapters/flowershow/routes/test_domain.py",
+    "server/sites/resolving.py": "tests/server/adapters/flowershow/routes/test_domain.py",
     "server/sites/github/client.py": "tests/server/adapters/flowershow/routes/test_github.py",
     "server/sites/github/following.py": "tests/server/adapters/flowershow/routes/test_github.py",
     "server/adapters/flowershow/routes/webhook.py": (

@@ -16,7 +16,6 @@ from pathlib import Path
 from auth.errors import BadCredential
 from auth.personal import PREFIXES, read_scopes
 from server.admin import keys, leaving, saving, verifying
-from server.admin.ascently import Backup, move
 from server.admin.opened import database, fail
 from server.errors import BadBody
 from server.personal import make_token
@@ -60,6 +59,9 @@ async def _run(options: argparse.Namespace) -> None:
         elif options.what == "root":
             await _root(pool, options)
         elif options.what == "ascently":
+            # With every adapter behind it, for which the other words do not wait.
+            from server.admin.ascently import Backup, move  # noqa: PLC0415
+
             folder, data = Path(options.folder), Path(options.data)
             await move(Backup(pool, options.dsn, options.account, folder, data), options.how)
         elif not await _change(Accounts(pool), options.what, options.account):

@@ -6,9 +6,10 @@ A file of that name speaks for its folder and what is below; what is deeper has 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import pathspec
+if TYPE_CHECKING:
+    import pathspec
 
 NAME = ".heaperignore"
 _BYTES_MAX = 64 * 1024
@@ -44,6 +45,8 @@ def read(folder: int, depth: int) -> Rules | None:
 
 def parse(text: str, depth: int = 0) -> Rules | None:
     """Patterns, one a line; lines that are too long or too clever are left out."""
+    import pathspec  # noqa: PLC0415  slow to import, and few folders have such a file
+
     lines = [
         line
         for line in text.splitlines()[:_LINES_MAX]

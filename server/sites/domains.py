@@ -14,25 +14,19 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import dns.asyncresolver
-import dns.exception
-import dns.name
-import dns.rdatatype
-import dns.resolver
 import msgspec
-from dns.nameserver import Do53Nameserver
 
 from server.sites.names import is_domain
 
 if TYPE_CHECKING:
     from server.hosts import Hosts
     from server.settings import Settings
+    from server.sites.resolving import Resolver
     from storage.sites import Site, Sites
 
 TXT_LABEL = "_flowershow"
 """Under which label of a domain its TXT record stands."""
 _SHOWN_MAX = 10
-_PORT = 53
 
 
 class Status(StrEnum):
@@ -63,10 +57,6 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     wanted: Sequence[Wanted] = ()
 
 
-class _DnsError(Exception):
-    """DNS did not answer, or not sensibly."""
-
-
 def txt_value(site: Site) -> str:
     """What the TXT record of a site's domain must say."""
     return f"flowershow-site={site.domain_token}"
@@ -89,21 +79,26 @@ class Domains:
         self._settings = settings
         self._hosts = hosts
         self._store = store
-        self._resolver: dns.asyncresolver.Resolver | None = None
+        self._resolver: Resolver | None = None
 
     async def verify(self, domain: str, now: datetime) -> Verdict:
         """Look at a domain as it is now."""
+        from server.sites.resolving import Resolver, Unanswered  # noqa: PLC0415  slow to import
+
         wishing = await self._store.wishing(domain) if is_domain(domain) else []
         if not wishing:
             return Verdict(status=Status.NOT_FOUND)
         shown = next((site for site in wishing if site.own_domain), wishing[0])
         try:
-            said = await self._texts(f"{TXT_LABEL}.{domain}")
+            if self._resolver is None:  # Made only now, for it may read the system's settings.
+                servers, timeout_s = self._settings.dns_servers, self._settings.dns_timeout_s
+                self._resolver = Resolver(servers, timeout_s=timeout_s)
+            said = await self._resolver.texts(f"{TXT_LABEL}.{domain}")
             owner = await self._settle(wishing, said, now)
             if owner is None:
                 return Verdict(status=Status.PENDING, site=shown, wanted=_wanted(domain, wishing))
-            leads = await self._leads_here(domain)
-        except _DnsError:
+            leads = self._leads_here(await self._resolver.addresses(domain, self.target))
+        except Unanswered:
             return Verdict(status=Status.UNKNOWN, site=shown)
         if leads:
             return Verdict(status=Status.VALID, site=owner)
@@ -127,48 +122,10 @@ class Domains:
         """The host that domains are to point to."""
         return self._settings.domain_target or urlsplit(self._hosts.sites_url).hostname or ""
 
-    async def _leads_here(self, domain: str) -> bool:
+    def _leads_here(self, addresses: set[str] | None) -> bool:
         """Whether a domain's name or addresses are ours."""
-        target = dns.name.from_text(self.target)
-        found: set[str] = set()
-        for kind in (dns.rdatatype.A, dns.rdatatype.AAAA):
-            answer = await self._ask(domain, kind)
-            if answer is None:
-                continue
-            if answer.canonical_name == target:
-                return True
-            found |= {rdata.to_text() for rdata in answer.rrset or ()}
-        alias = await self._ask(domain, dns.rdatatype.CNAME)
-        if alias is not None and any(rdata.target == target for rdata in alias.rrset or ()):
-            return True
-        return not _addresses(found).isdisjoint(_addresses(self._settings.domain_addresses))
-
-    async def _texts(self, name: str) -> set[str]:
-        answer = await self._ask(name, dns.rdatatype.TXT)
-        if answer is None:
-            return set()
-        return {b"".join(rdata.strings).decode("utf-8", "replace") for rdata in answer.rrset or ()}
-
-    async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> dns.resolver.Answer | None:
-        """The records of a name; None where there are none. Raises _DnsError."""
-        try:
-            return await self._asked().resolve(
-                name, kind, search=False, lifetime=self._settings.dns_timeout_s
-            )
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-            return None
-        except (dns.exception.DNSException, OSError, ValueError) as error:
-            raise _DnsError(str(error)) from error
-
-    def _asked(self) -> dns.asyncresolver.Resolver:
-        """The resolver; made when it is first needed, for it may read the system's settings."""
-        if self._resolver is None:
-            servers = [_server(text) for text in self._settings.dns_servers]
-            resolver = dns.asyncresolver.Resolver(configure=not servers)
-            if servers:
-                resolver.nameservers = servers
-            self._resolver = resolver
-        return self._resolver
+        ours = _addresses(self._settings.domain_addresses)
+        return addresses is None or not _addresses(addresses).isdisjoint(ours)
 
     def _address(self, domain: str) -> list[Wanted]:
         reason = "the domain does not lead here"
@@ -191,11 +148,3 @@ def _wanted(domain: str, wishing: list[Site]) -> list[Wanted]:
 
 def _addresses(texts: Iterable[str]) -> set[object]:
     return {ipaddress.ip_address(text) for text in texts}
-
-
-def _server(text: str) -> Do53Nameserver:
-    """A server's address, with a port or without."""
-    host, colon, port = text.rpartition(":")
-    if colon and host and (":" not in host or host.startswith("[")):
-        return Do53Nameserver(host.strip("[]"), int(port))
-    return Do53Nameserver(text.strip("[]"), _PORT)

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from storage.bus.ends import Bus, Heard, Turned
 from storage.bus.hub import Hub, HubBus
-from storage.bus.nats import NatsBus
 from storage.bus.notify import NotifyBus
 
-__all__ = ["Bus", "Heard", "Hub", "HubBus", "NatsBus", "NotifyBus", "Turned", "bus_of"]
+__all__ = ["Bus", "Heard", "Hub", "HubBus", "NotifyBus", "Turned", "bus_of"]
 
 
 def bus_of(setting: str, *, dsn: str, subject: str) -> Bus | None:
@@ -24,4 +23,7 @@ def bus_of(setting: str, *, dsn: str, subject: str) -> Bus | None:
         return None
     if setting == "notify":
         return NotifyBus(dsn, channel=subject)
+    # A start without NATS does not wait for its client.
+    from storage.bus.nats import NatsBus  # noqa: PLC0415
+
     return NatsBus(setting.split(","), subject=subject)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from latex2mathml.converter import convert
-
 _TEXT_MAX = 5000
 
 
@@ -16,6 +14,9 @@ def to_mathml(source: str, options: dict[str, Any]) -> str:
     shown = html.escape(source.strip())
     if len(source) > _TEXT_MAX:
         return f'<code class="math-error">{shown}</code>'
+    # Slow to import, and few notes have a formula.
+    from latex2mathml.converter import convert  # noqa: PLC0415
+
     try:
         made = convert(source.strip(), display="block" if display else "inline")
     except Exception:  # noqa: BLE001 (the library has no error of its own: any means unreadable)
