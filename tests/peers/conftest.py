@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.databases import fresh_database
 from tests.live import LiveServer
 from tests.peers.home import Home
 from tests.peers.peer import Peer
+from tests.peers.silence import Silence, falls
 
 _numbers = itertools.count(1)
 
@@ -45,6 +47,20 @@ def home(server: LiveServer) -> Home:
 def stranger(server: LiveServer) -> Home:
     """Another account on the same server."""
     return Home.at(server)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def silence(home: Home) -> AsyncIterator[Silence]:
+    """Clients that have said nothing since the first of these tests began."""
+    async with falls(home) as fallen:
+        yield fallen
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _silence_comes_first(request: pytest.FixtureRequest) -> None:
+    """Let it fall now where it is judged in the end: it takes longer than all other tests here."""
+    if any(item.path.name == "test_when_idle.py" for item in request.session.items):
+        request.getfixturevalue("silence")
 
 
 @pytest.fixture
