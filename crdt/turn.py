@@ -201,7 +201,10 @@ class Turn:
     # -- step 2, pushes, edits ---------------------------------------------------------
 
     def observed(self, item: Item) -> None:
-        """A step 2 or a push: a transaction of its own, so that an echo is not stored as news."""
+        """A step 2 or a push: a transaction of its own, so that an echo is not stored as news.
+
+        A step 2 is answered with what it brought, which is all that its sender has to be told of.
+        """
         session, kind, update, body = item
         counted = True
         if session.asked and kind & ~CHECKED != PUSH:
@@ -209,28 +212,30 @@ class Turn:
         self.counted = counted
         document = self.room.document
         self.applying = [item]
-        reason = KNOWN
+        reason, news = KNOWN, EMPTY_UPDATE
         if update != EMPTY_UPDATE:
-            reason = self.room.intake.verdict(item, document) or self._take(item)
+            verdict = self.room.intake.verdict(item, document)
+            reason, news = (verdict, news) if verdict is not None else self._take(item)
         self.applying = []
         if reason != KNOWN:
             session.incomplete = True
             self.effects.append(Refuse(session, reason))
         if counted:
-            self.acks.append((session, reason == KNOWN, body))
+            told = body if kind & ~CHECKED == PUSH else wire.step2(news)
+            self.acks.append((session, reason == KNOWN, told))
 
-    def _take(self, item: Item) -> str:
-        """Apply, store and share what is new; KNOWN, also when it was, or why it is refused."""
+    def _take(self, item: Item) -> tuple[str, bytes]:
+        """Apply, store and share what is new: KNOWN, or why it is refused; and what was new."""
         session, kind, update, _ = item
         document = self.room.document
         waited = document.pending() if document.has_pending else []
         try:
             news = document.apply_observed(update)
         except UpdateError as error:
-            return error.reason
+            return error.reason, EMPTY_UPDATE
         self.applying = []
         if news is None:
-            return KNOWN
+            return KNOWN, EMPTY_UPDATE
         self.rows.append((session, update))
         self.room.intake.remember(update)
         self.room.syncs.changed()
@@ -239,7 +244,7 @@ class Turn:
         self.effects.append(Broadcast([(session, wire.update(news))], None))
         if waited or document.has_pending:
             self.look_after(waited)
-        return KNOWN
+        return KNOWN, news
 
     def edit(self, item: Item) -> None:
         """A change made by this server, as an adapter makes it."""

@@ -98,7 +98,8 @@ class Socket:
         self.failure: Exception | None = None
         """What went wrong over a frame in the client itself."""
         self._news = asyncio.Event()
-        self._reading = asyncio.create_task(self._read())
+        self.reading = asyncio.create_task(self._read())
+        """Ends with the connection."""
 
     async def _read(self) -> None:
         async for message in self._socket:
@@ -148,7 +149,7 @@ class Socket:
     async def close(self) -> None:
         """Say goodbye."""
         await self._socket.close()
-        await asyncio.gather(self._reading, return_exceptions=True)
+        await asyncio.gather(self.reading, return_exceptions=True)
         if self.failure is not None:
             raise self.failure
 
@@ -322,7 +323,8 @@ class Visitor:
     def __init__(self, url: str, token: str = "") -> None:
         self.url = url
         self.token = token
-        self.http = aiohttp.ClientSession(url)
+        # Unless it is told otherwise a connector opens 100, and the next one waits for ever.
+        self.http = aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0))
         self._open: list[Socket] = []
 
     async def __aenter__(self) -> Self:

@@ -1,7 +1,7 @@
 """y-websocket: one document per socket, named by the URL, authenticated at once.
 
 Protocol: y-protocols (sync, awareness, auth). An author gets its own update back after the commit:
-that is how `@y/websocket` 4 learns that it is durable; older clients ignore the echo.
+that is how `@y/websocket` 4 learns that it is durable, offline edits too; older clients ignore it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from storage.documents import DocumentRecord
 
 HOCUSPOCUS_HERE = "a Hocuspocus frame: connect to /ws without a document"
+_NOTHING_NEW = wire.step2(b"\x00\x00")
 _EMPTY_AWARENESS = websocket.encode(wire.awareness(b"\x00"))
 
 
@@ -54,10 +55,17 @@ class YMember(Member):
         self.told_read_only = False
 
     def acknowledged(self, body: bytes, *, ok: bool) -> None:
-        """Send an update back to its author: it is stored."""
-        if ok and body[1] == 2 and body[0] == 0:
-            connection = self.connection
-            connection.realtime.turns.answer(connection.outbox, websocket.encode(body))
+        """Send an update back to its author: it is stored. So is what came as a step 2, if any."""
+        if not ok or body[0]:
+            return
+        if body[1] == 1:
+            if body == _NOTHING_NEW:
+                return
+            body = b"\x00\x02" + body[2:]
+        elif body[1] != 2:
+            return
+        connection = self.connection
+        connection.realtime.turns.answer(connection.outbox, websocket.encode(body))
 
     def refused(self, reason: str) -> None:
         """Tell why; anything but writing without the right ends the connection."""

@@ -9,7 +9,7 @@ import pytest
 
 from crdt import wire
 from crdt.bounds import BOUNDS
-from crdt.effects import Append, Broadcast, CloseAll, Session
+from crdt.effects import Acknowledge, Append, Broadcast, CloseAll, Session
 from crdt.errors import DocumentBroken
 from crdt.events import CHECKED, EDIT, Loaded
 from crdt.turn import EMPTY_UPDATE, turn_away
@@ -151,6 +151,19 @@ def test_an_echo_is_confirmed_and_not_stored(*, empty: bool) -> None:
 
     assert kinds(effects) == ["Acknowledge"]
     assert answers(effects) == [(ada, True)]
+
+
+def test_a_step_2_is_confirmed_with_what_it_brought() -> None:
+    """Its sender learns that this is stored; nothing of what was known is said again."""
+    editor = Editor()
+    play = Play(editor.type("known "))
+    ada = play.join("ada")
+    news = editor.type("new")
+
+    play.turn(step2(ada, editor.doc.get_update()))
+    (settled,) = (effect for effect in play.stored(1) if type(effect) is Acknowledge)
+
+    assert settled.items == [(ada, True, wire.step2(news))]
 
 
 def test_of_a_step_2_all_is_stored_and_the_news_are_shown() -> None:

@@ -55,15 +55,17 @@ class Member(Session):
             self.done(ok)
         elif connection.peer.dialect is Dialect.HOCUSPOCUS:
             connection.to_peer(wire.sync_status(ok))
-        elif ok and body[:2] in self._echoed(connection):
-            connection.to_peer(body)
+        elif ok and (echo := self._echo(connection, body)):
+            connection.to_peer(echo)
 
     @staticmethod
-    def _echoed(connection: Connection) -> tuple[bytes, ...]:
-        """How the messages begin that a peer gets back once they are stored."""
-        if connection.peer.dialect is Dialect.Y_WEBSOCKET:
-            return (b"\x00\x02",)
-        return (b"\x66\x04",)
+    def _echo(connection: Connection, body: bytes) -> bytes:
+        """What a peer gets back once something is stored, or nothing."""
+        if connection.peer.dialect is not Dialect.Y_WEBSOCKET:
+            return body if body[:2] == b"\x66\x04" else b""
+        if body[:2] == b"\x00\x01" and body != wire.step2(b"\x00\x00"):
+            return b"\x00\x02" + body[2:]
+        return body if body[:2] == b"\x00\x02" else b""
 
     def refused(self, reason: str, world: World) -> None:
         """Close, or say so, as the dialect does."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+from bisect import bisect
 from collections import Counter, deque
 from typing import Any
 
@@ -49,6 +50,10 @@ class Writer:
         self.confirmed: set[str] = set()
         self._open: set[str] = set()
         """Words written and not confirmed."""
+        self.line: asyncio.Task[None] | None = None
+        """Ends with the connection, where one stays open between two words."""
+        self.returns: list[float] = []
+        """When it came back after a connection broke, by the loop's clock."""
 
     def word(self) -> tuple[str, bytes]:
         """Type a new word at one end of the text; it, and the update."""
@@ -80,12 +85,21 @@ class Writer:
             try:
                 if not is_here:
                     await self.connect(visitor)
+                    self.returns.append(asyncio.get_running_loop().time())
                 while True:
                     await self.write()
-                    await asyncio.sleep(self.chance.expovariate(1 / self.pace_s))
+                    await self._think()
             except GONE:
                 is_here = False
                 await asyncio.sleep(self.chance.uniform(0.1, 0.5))
+
+    async def _think(self) -> None:
+        """Until the next word, or until the connection ends, which a provider notices at once."""
+        pause = self.chance.expovariate(1 / self.pace_s)
+        if self.line is None:
+            await asyncio.sleep(pause)
+        else:
+            await asyncio.wait([self.line], timeout=pause)
 
 
 class _Echoed(YClient):
@@ -108,7 +122,7 @@ class YWriter(Writer):
         """Sync both ways; the server's step 1 is answered by the client itself."""
         self.client = await visitor.y(self.document, replica=self.replica, kind=_Echoed)
         assert isinstance(self.client, _Echoed)
-        self.client.writer = self
+        self.client.writer, self.line = self, self.client.reading
         await self.client.sync()
 
     async def write(self) -> None:
@@ -131,6 +145,7 @@ class SweetWriter(Writer):
         _expect(status, answer)
         self.client = await visitor.sweet(self.document, answer["token"], self.replica)
         self.client.on_frame = self._on_frame  # type: ignore[method-assign]
+        self.line = self.client.reading
         # The answer to the server's step 1 must be on its way before the version is asked.
         await self.client.until(lambda: self.client.payloads(wire.STEP1))
         await self.client.sync()
@@ -161,11 +176,17 @@ class _Counted(HocuspocusClient):
 
     writer: Writer
     waiting: deque[list[str]]
+    has_answered = False
 
     async def send(self, message: bytes) -> None:
-        """Step 2 and updates get one status each, in this order."""
-        if message[:2] in (b"\x00\x01", b"\x00\x02"):
+        """The first step 2 and updates get one status each, in this order.
+
+        A further step 2 answers a question about a gap, which no provider counts.
+        """
+        is_answer = message[:2] == b"\x00\x01"
+        if message[:2] == b"\x00\x02" or (is_answer and not self.has_answered):
             self.waiting.append(self.writer.inside(message))
+        self.has_answered |= is_answer
         await super().send(message)
 
     def on_message(self, kind: int, payload: Any) -> None:
@@ -186,7 +207,7 @@ class HocuspocusWriter(Writer):
         session = _Counted(socket, self.document, self.replica)
         session.writer, session.waiting = self, deque()
         socket.sessions[self.document] = session
-        self.session = session
+        self.session, self.line = session, socket.reading
         await session.show(visitor.token)
         await session.sync()
 
@@ -312,6 +333,12 @@ class Crowd:
     def typed(self) -> int:
         """Words typed."""
         return sum(len(writer.words) for writer in self.writers)
+
+    @property
+    def returns_per_s_max(self) -> int:
+        """How many came back within the same second, at most."""
+        times = sorted(at for writer in self.writers for at in writer.returns)
+        return max((bisect(times, at + 1) - n for n, at in enumerate(times)), default=0)
 
     async def check_stored(self) -> None:
         """What the server has, before anybody came back with anything: all that was confirmed."""

@@ -19,6 +19,8 @@ import pytest_asyncio
 from scripts._cluster.nodes import Cluster
 from storage import remains
 from tests.clients import becomes
+from tests.peers.home import Home
+from tests.peers.peer import NODE_PROVIDERS, Peer
 from tests.stories.crowd import Crowd
 from tests.stories.network import Wire
 from tests.stories.outages import Outages
@@ -27,6 +29,9 @@ FULL = bool(os.environ.get("PLAIT_TEST_FULL"))
 WRITERS = 100 if FULL else 24
 PAUSE_S = 30.0 if FULL else 4.0
 PATIENCE_S = 120.0
+EDITORS, PACE_S = (500, 0.01) if FULL else (50, 0.005)
+"""Of the rolling restart, and the seconds between two words of all of them together."""
+PROVIDERS = NODE_PROVIDERS if FULL else ("y-websocket", "hocuspocus")
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("processes")]
 
@@ -43,6 +48,11 @@ class Shape:
         """The balancer."""
         return self.cluster.url
 
+    @property
+    def ws(self) -> str:
+        """The same for WebSockets."""
+        return self.url.replace("http", "ws", 1)
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shape(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shape]:
@@ -50,7 +60,8 @@ async def shape(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shape
     folder = tmp_path_factory.mktemp("cluster")
     folder.chmod(0o755)
     settings = {
-        "shutdown_grace_s": 0.5,
+        # Behind a balancer that looks every second, as OPERATIONS.md has it.
+        **({"shutdown_grace_s": 5, "shutdown_delay_s": 2.5} if FULL else {"shutdown_grace_s": 0.5}),
         "login_attempts_per_minute": 100_000,
         "commit_timeout_s": 2,
         "database_command_s": 2,
@@ -123,13 +134,6 @@ async def pause_the_database(shape: Shape) -> None:
     remains.tell(family, signal.SIGCONT)
 
 
-async def restart_one_by_one(shape: Shape) -> None:
-    """As a new version is rolled out: each node drains, ends, and starts."""
-    for node in shape.cluster.nodes:
-        assert await asyncio.to_thread(node.stop) == 0
-        await asyncio.to_thread(node.start)
-
-
 FAULTS: dict[str, Callable[[Shape], Awaitable[Any]]] = {
     "a node is killed": kill_a_node,
     "a node stands still": pause_a_node,
@@ -138,9 +142,7 @@ FAULTS: dict[str, Callable[[Shape], Awaitable[Any]]] = {
     "a node is cut off the bus": cut_a_node_off_the_bus,
     "the database is killed": kill_the_database,
     "the database stands still": pause_the_database,
-    **({"rolling restart": restart_one_by_one} if FULL else {}),
 }
-"""The short form leaves the rolling restart to `test_workers`, which has one."""
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -162,6 +164,76 @@ async def test_nothing_acknowledged_is_lost_and_all_agree(shape: Shape, fault: s
         await crowd.check_converged(PATIENCE_S)
         outages.tell(fault)
     finally:
+        await crowd.leave()
+
+
+async def restart_one_by_one(shape: Shape) -> None:
+    """As a new version is rolled out: each node drains, ends, and starts."""
+    for node in shape.cluster.nodes:
+        assert await asyncio.to_thread(node.stop) == 0
+        await asyncio.to_thread(node.start)
+        await asyncio.to_thread(node.until_ready)
+
+
+class Typist:
+    """One real provider, which knows nothing of nodes: it types a letter again and again."""
+
+    def __init__(self, provider: str, letter: str) -> None:
+        self.peer, self.letter, self.typed = Peer(provider), letter, 0
+        self.types = True
+
+    async def come(self, home: Home, name: str) -> None:
+        """Start it and open the document."""
+        await self.peer.start()
+        self.client = await self.peer.open(home, name)
+        await self.client.synced()
+
+    async def type_on(self) -> None:
+        """While it `types`."""
+        while self.types:
+            self.typed += 1
+            await self.client.insert(0, self.letter)
+            await asyncio.sleep(0.1)
+
+
+async def test_a_rolling_restart_loses_nothing_and_is_hardly_noticed(shape: Shape) -> None:
+    """All nodes are restarted one by one; editors of all kinds come back at the other one.
+
+    The crowd speaks the dialects itself: that many processes of Node are too much for one machine.
+    """
+    crowd = Crowd(shape, writers=EDITORS, documents=EDITORS // 10, seed=200)  # type: ignore[arg-type]
+    for writer in crowd.writers:
+        writer.pace_s = EDITORS * PACE_S
+    typists = [Typist(name, letter) for name, letter in zip(PROVIDERS, "abcdefgh", strict=False)]
+    try:
+        visitor = await crowd.arrive()
+        home = Home(shape, visitor.token, "")  # type: ignore[arg-type]
+        await crowd.connect()
+        await asyncio.gather(*(one.come(home, "rolling") for one in typists))
+        crowd.start(are_here=True)
+        typing = [asyncio.create_task(one.type_on()) for one in typists]
+        await becomes(lambda: crowd.confirmed > EDITORS, PATIENCE_S)
+        async with Outages(crowd) as outages:
+            await restart_one_by_one(shape)
+            had = crowd.confirmed
+            await becomes(lambda: crowd.confirmed > had + EDITORS, PATIENCE_S)
+            await crowd.stop()
+            for one in typists:
+                one.types = False
+            await asyncio.gather(*typing)
+        await crowd.come_back()
+        await crowd.check_converged(PATIENCE_S)
+        whole = sorted("".join(one.letter * one.typed for one in typists))
+        for one in typists:
+            await one.client.until(
+                # Provider 2.15 counts below zero after it was offline.
+                lambda now: sorted(now["text"]) == whole and now["unsynced"] <= 0,
+                within_s=PATIENCE_S,
+            )
+        outages.tell(f"rolling restart, {EDITORS} editors and {len(typists)} providers: at most "
+                     f"{crowd.returns_per_s_max} came back in a second")  # fmt: skip
+    finally:
+        await asyncio.gather(*(one.peer.kill() for one in typists))
         await crowd.leave()
 
 

@@ -104,6 +104,23 @@ async def test_a_missing_predecessor_is_asked_for(ada: Guest) -> None:
     await client.until(lambda: len(client.payloads(wire.STEP1)) == 2)
 
 
+async def test_what_was_typed_offline_is_confirmed_like_all_else(ada: Guest) -> None:
+    """It comes with the answer to the server's question, and back as an update once it is stored.
+
+    Somebody who brings nothing is told nothing.
+    """
+    name = name_of()
+    offline = Replica()
+    typed = offline.insert("offline")
+
+    client = await ada.y(name, replica=offline)
+    await client.stored(typed)
+    again = await (await ada.y(name, replica=offline)).sync()
+    await again.stored(await again.write("!"))
+
+    assert len(again.payloads(wire.UPDATE)) == 1
+
+
 # -- presence ---------------------------------------------------------------------------
 
 
