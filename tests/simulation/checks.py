@@ -72,9 +72,7 @@ class Promises:
                 self.check(gone, "answered, but nothing was asked")
                 return
             kind, payload, sent = member.went.pop(0)
-            brings = (
-                kind == wire.STEP2 and body[:2] == sent[:2]
-            )  # With its news.
+            brings = kind == wire.STEP2 and body[:2] == sent[:2]  # With its news.
             if kind == EDIT or sent == body or brings:
                 break
             self.check(gone or kind == wire.STEP2, "an update was not answered, a later one was")
