@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from crdt import blocks
 from crdt.ids import make_ulid
 from crdt.titling import retitle
 from scripts._device.note import Note, likeness
+from scripts._device.rounds import Told, TooManyGone
 from scripts._device.shelf import About, Shelf
 
 VANISHED_MAX: Final = 5
@@ -22,18 +21,6 @@ ALIKE: Final = 0.6
 T = TypeVar("T")
 Track = Callable[[Iterable[T], str, int], Iterator[T]]
 """Shows how far a row of things is, with what is done and how many there are."""
-
-
-class TooManyGone(Exception):
-    """Most files are missing: the folder may not be the one that it was."""
-
-
-class Told(msgspec.Struct):
-    """What a round did, for people."""
-
-    lines: list[str] = msgspec.field(default_factory=list)
-    """Each a file and what became of it."""
-    problems: list[str] = msgspec.field(default_factory=list)
 
 
 class Files:

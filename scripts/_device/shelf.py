@@ -11,11 +11,9 @@ from pathlib import Path
 
 import msgspec
 
+from scripts._device.rounds import Busy
+
 HIDDEN = ".plait"
-
-
-class Busy(Exception):
-    """Another process keeps this folder in step."""
 
 
 class Kept(msgspec.Struct, kw_only=True):

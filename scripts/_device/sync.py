@@ -6,18 +6,17 @@ which changes nothing; the marker moves only when everything before it is on the
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from crdt.document import EMPTY_UPDATE
-from scripts._device.files import Files, Told, Track, said
+from scripts._device.files import Files, Track, said
 from scripts._device.note import Note
+from scripts._device.rounds import Told, parts
 from scripts._device.server import Server, Unreachable, bytes64, text64
 from scripts._device.shelf import About, Shelf
 
 BATCH_BLOCKS: Final = 200
 BATCH_BYTES: Final = 4 << 20
-
-T = TypeVar("T")
 
 
 class Device(Files):
@@ -87,7 +86,7 @@ class Device(Files):
             entries = [*page["changed_blocks"], *page["deleted_blocks"]]
             entries.sort(key=lambda entry: int(entry["updated_at"]))
             wanted = self._track(entries, "pulling", page["total_changed"] + page["total_deleted"])
-            for batch in _parts(wanted, BATCH_BLOCKS):
+            for batch in parts(wanted, BATCH_BLOCKS):
                 self._pull([entry["block_id"] for entry in batch])
             self._about.marker = max(self._about.marker, int(page["server_time"]))
             self._shelf.keep_about(self._about)
@@ -148,14 +147,3 @@ def _batches(notes: Iterable[Note]) -> Iterator[list[tuple[Note, bytes]]]:
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _parts(things: Iterable[T], size: int) -> Iterator[list[T]]:
-    part: list[T] = []
-    for thing in things:
-        part.append(thing)
-        if len(part) == size:
-            yield part
-            part = []
-    if part:
-        yield part

@@ -10,11 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts._device.rounds import Busy
+
 HIDDEN = ".pinakes"
-
-
-class Busy(Exception):
-    """Another process keeps this folder in step."""
 
 
 class Known(NamedTuple):

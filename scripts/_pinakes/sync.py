@@ -6,12 +6,11 @@ chunks that are there, a download with the bytes that are here; the cursor moves
 is done.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import msgspec
-
+from scripts._device.rounds import Told, TooManyGone, parts
 from scripts._device.server import Refused
 from scripts._pinakes.folder import (
     Seen,
@@ -34,20 +33,8 @@ PASSES: Final = 4
 VANISHED_MAX: Final = 5
 """So many files may vanish at once without a question, and more while half are left."""
 
-T = TypeVar("T")
 Bar = Callable[[str, int], Any]
 """A context in which a number of bytes goes somewhere: gives the Tick."""
-
-
-class TooManyGone(Exception):
-    """Most files are missing: the folder may not be the one that it was."""
-
-
-class Told(msgspec.Struct):
-    """What a round did, for people."""
-
-    lines: list[str] = msgspec.field(default_factory=list)
-    problems: list[str] = msgspec.field(default_factory=list)
 
 
 class Device:
@@ -90,7 +77,7 @@ class Device:
         known = len(self._index.files())
         if gone > VANISHED_MAX and gone * 2 > known and not may_vanish:
             raise TooManyGone(f"{gone} of {known} files are gone from the folder")
-        for batch in _parts(changes.reports, BATCH):
+        for batch in parts(changes.reports, BATCH):
             self._report(batch, changes.seen)
         return bool(changes.reports)
 
@@ -281,14 +268,3 @@ def silent(doing: str, total: int) -> Iterator[Tick]:
     """Shows nothing."""
     del doing, total
     yield lambda _: None
-
-
-def _parts(things: Iterable[T], size: int) -> Iterator[list[T]]:
-    part: list[T] = []
-    for thing in things:
-        part.append(thing)
-        if len(part) == size:
-            yield part
-            part = []
-    if part:
-        yield part

@@ -279,7 +279,7 @@ async def test_the_program_says_what_it_did_and_what_is_wrong(
     assert (named.returncode, named.stderr) == (0, ""), "a title names the workspace every time"
 
     (folder / "N0.md").write_text("note 0, offline\n")
-    away = await asyncio.to_thread(run, "--quiet", url="http://127.0.0.1:9")
+    away = await asyncio.to_thread(run, "--quiet", "--tries", "2", url="http://127.0.0.1:9")
     assert away.returncode == 2
     assert "your edits are kept" in away.stderr
 

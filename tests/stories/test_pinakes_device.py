@@ -15,8 +15,9 @@ import pytest_asyncio
 from nacl.encoding import Base64Encoder
 from nacl.signing import SigningKey
 
+from scripts._device.rounds import Busy
 from scripts._device.server import Refused
-from scripts._pinakes.index import Busy, Index
+from scripts._pinakes.index import Index
 from tests.inside import fresh_database
 from tests.live import ROOT, LiveServer
 from tests.stories.shelf import Died, Shelf
@@ -300,7 +301,8 @@ async def test_the_program_does_a_round(story: Story, tmp_path: Path) -> None:
     (tmp_path / "one" / "a.bin").write_bytes(b"\xff1")
     sent = await asyncio.to_thread(run, "one")
     came = await asyncio.to_thread(run, "two", "--name", "lap")
-    away = await asyncio.to_thread(run, "two", "--url", "http://127.0.0.1:9", "--quiet")
+    nowhere = ("--url", "http://127.0.0.1:9", "--tries", "2", "--quiet")
+    away = await asyncio.to_thread(run, "two", *nowhere)
     wrong = await asyncio.to_thread(run, "two", "--conflicts", "toss-a-coin")
 
     assert (first.returncode, sent.returncode, came.returncode) == (0, 0, 0), first.stderr
