@@ -20,10 +20,10 @@ from storage.pool import close_pool, open_pool
 from tests.clients import HocuspocusClient, YClient
 from tests.inside import Guest, Inside, fresh_database, serving
 from tests.patience import in_time, prompt, until
-from tests.server.realtime.conftest import database_of_module, inside
+from tests.server.realtime.conftest import database_of_module
 from tests.storage.wire_cutter import WireCutter
 
-__all__ = ["database_of_module", "inside"]
+__all__ = ["database_of_module"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WITHIN_S = 2.0
@@ -66,11 +66,22 @@ class Company:
         await self.own.settled(had + 1)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def looking(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Inside]:
+    """A server that looks at rights often; stories/test_revocation.py takes the usual setting."""
+    folder = tmp_path_factory.mktemp("looking")
+    async with (
+        fresh_database(postgres) as database,
+        serving(database, folder, rights_poll_s=0.2) as running,
+    ):
+        yield running
+
+
 @pytest_asyncio.fixture(loop_scope="module")
-async def company(inside: Inside) -> AsyncIterator[Company]:
-    """People on a server with the settings that people get."""
+async def company(looking: Inside) -> AsyncIterator[Company]:
+    """People on that server."""
     async with AsyncExitStack() as people:
-        yield Company(inside, people)
+        yield Company(looking, people)
 
 
 @prompt

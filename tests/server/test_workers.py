@@ -20,7 +20,7 @@ from crdt.bounds import BOUNDS
 from crdt.errors import UpdateError
 from server.errors import Busy
 from server.workers import WorkerDied, Workers
-from tests.patience import PATIENCE_S, in_time, prompt
+from tests.patience import PATIENCE_S, in_time, prompt, until
 
 
 @pytest.fixture
@@ -36,15 +36,11 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def slow_abs(number: int) -> int:
-    """Take a second over it."""
-    time.sleep(1)
-    return abs(number)
-
-
-def own_pid_later() -> int:
-    """The process that this runs in, after longer than another one takes to die twice."""
-    time.sleep(3)
+def own_pid_when(begun: str, told: str) -> int:
+    """The process that this runs in; it makes one file, and waits until there is another."""
+    Path(begun).touch()
+    while not Path(told).exists():
+        time.sleep(0.01)
     return os.getpid()
 
 
@@ -77,30 +73,39 @@ async def test_a_helper_that_dies_is_replaced(workers: Workers) -> None:
     assert await workers.run(abs, -3) == 3
 
 
-async def test_work_that_was_killed_from_outside_is_done_again(workers: Workers) -> None:
+async def test_work_that_was_killed_from_outside_is_done_again(
+    workers: Workers, tmp_path: Path
+) -> None:
     """A helper may be killed for memory that others took: an honest update is not blamed."""
+    begun, told = tmp_path / "begun", tmp_path / "told"
     pid = await workers.run(os.getpid)
-    work = asyncio.create_task(workers.run(slow_abs, -3))
-    await asyncio.sleep(0.2)
+    work = asyncio.create_task(workers.run(own_pid_when, str(begun), str(told)))
+    await until(begun.exists)
 
     os.kill(pid, signal.SIGKILL)
+    told.touch()
 
-    assert await work == 3
+    assert await work != pid
 
 
-async def test_a_helper_that_dies_takes_no_other_work_with_it() -> None:
+async def test_a_helper_that_dies_takes_no_other_work_with_it(tmp_path: Path) -> None:
     """With several helpers each dies alone, and what the others do goes on undisturbed."""
-    workers = Workers(processes=2, memory_bytes=1 << 30, timeout_s=20)
+    workers = Workers(processes=2, memory_bytes=1 << 30, timeout_s=60)
+    begun, told = tmp_path / "begun", tmp_path / "told"
     try:
-        await asyncio.gather(workers.run(slow_abs, -1), workers.run(slow_abs, -1))
-        beside = asyncio.create_task(workers.run(own_pid_later))
-        outcome, pid = await asyncio.gather(workers.run(die), beside, return_exceptions=True)
+        beside = asyncio.create_task(workers.run(own_pid_when, str(begun), str(told)))
+        await until(begun.exists)
+        begun.unlink()
+        with pytest.raises(WorkerDied):
+            await workers.run(die)
+        told.touch()
+        pid = await beside
         again = {await workers.run(os.getpid) for _ in range(2)}
     finally:
         workers.close()
 
-    assert isinstance(outcome, WorkerDied)
     assert isinstance(pid, int)
+    assert not begun.exists()  # It was not begun a second time.
     assert len(again) == 1  # One at a time, only the helper that worked last is used.
 
 
@@ -165,7 +170,10 @@ async def test_a_helper_that_cannot_be_started_blames_nobody(
 
 
 async def test_waiting_for_a_helper_does_not_count_as_work() -> None:
-    """Work behind other work is done, however long that takes, and outlives what is given up."""
+    """Work behind other work is done, however long that takes, and outlives what is given up.
+
+    What takes too long is given up, and its helper is replaced.
+    """
     workers = Workers(processes=1, memory_bytes=1 << 30, timeout_s=6)
     try:
         await workers.run(abs, -1)
@@ -188,19 +196,6 @@ async def test_work_that_needs_too_much_memory_is_given_up(workers: Workers) -> 
         await workers.run(bytes, 2 << 30)
 
     assert await workers.run(abs, -3) == 3
-
-
-async def test_work_that_takes_too_long_is_given_up() -> None:
-    """A stuck helper is stopped and replaced."""
-    workers = Workers(processes=1, memory_bytes=1 << 30, timeout_s=6)
-    try:
-        await workers.run(abs, -1)
-        with pytest.raises(WorkerDied):
-            await workers.run(time.sleep, 60)
-
-        assert await workers.run(abs, -3) == 3
-    finally:
-        workers.close()
 
 
 async def test_an_update_that_kills_decoders_is_refused(workers: Workers) -> None:

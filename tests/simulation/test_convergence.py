@@ -67,6 +67,9 @@ BOOSTS: dict[type[Room], dict[str, float]] = {
 }
 """Faults that a broken room is given more of, so that its seed is found in seconds."""
 
+RARE: dict[type[Room], int] = {broken_rooms.NeverAsks: 126, broken_rooms.ForgetsInFlight: 65}
+"""Seeds that found those once which few seeds find: tried first, then all the others."""
+
 
 @pytest.mark.parametrize("seeds", BATCHES, ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
 def test_all_replicas_and_a_fresh_joiner_are_equal_and_nothing_acknowledged_is_lost(
@@ -103,12 +106,13 @@ def test_a_room_that_breaks_a_promise_is_found_out(room_type: type[Room]) -> Non
     boost = BOOSTS.get(room_type, {})
 
     with pytest.raises(Broken):
-        _run_many(room_type, [_boosted(seed, boost) for seed in range(150)])
+        _run_many(room_type, boost, RARE.get(room_type, 0))
 
 
-def _run_many(room_type: type[Room], plans: list[Plan]) -> None:
-    for seed, plan in enumerate(plans):
-        run(seed, room_type, plan)
+def _run_many(room_type: type[Room], boost: dict[str, float], first: int) -> None:
+    for number in range(150):
+        seed = (first + number) % 150
+        run(seed, room_type, _boosted(seed, boost))
 
 
 def _boosted(seed: int, boost: dict[str, float]) -> Plan:

@@ -12,7 +12,7 @@ from tests.live import LiveServer
 from tests.stories.crowd import Crowd, tell
 
 IS_FULL = bool(os.environ.get("PLAIT_TEST_FULL"))
-ROUNDS = 200 if IS_FULL else 6
+ROUNDS = 200 if IS_FULL else 4
 WRITERS = 50
 DOCUMENTS = 5
 ROUNDS_OF_ONE_CROWD = 20

@@ -14,6 +14,7 @@ import pytest_asyncio
 from auth.principal import Role
 from crdt import wire
 from server.media.gallery import GALLERY
+from server.scanning import watching
 from server.scanning.desk import DESK
 from tests.inside import Guest, Inside
 from tests.patience import PATIENCE_S
@@ -446,17 +447,22 @@ async def test_a_stranger_neither_sees_nor_ends_a_scan(folder: Folder, bob: Gues
     assert job.state == "completed"
 
 
-async def test_a_watched_folder_is_kept_in_step(folder: Folder) -> None:
+async def test_a_watched_folder_is_kept_in_step(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is written, moved and removed is taken in without a request, also in new folders."""
+    monkeypatch.setattr(watching, "LOOK_S", 0.1)
     folder.write("a.txt", "a")
     begun = await ask(folder.guest, "/api/scan_folder", path=".", heap_id=folder.heap, watch=True)
     await folder.inside.app[DESK].jobs.ended(begun["scan_id"])
     await appears(folder, {"a.txt"})
-    await asyncio.sleep(3)
     folder.write("new/b.txt", "b")
     await appears(folder, {"a.txt", "new/b.txt"})
     (folder.root / "a.txt").rename(folder.root / "new" / "c.txt")
     await appears(folder, {"new/c.txt", "new/b.txt"})
+    folder.write("newer/still/d.txt", "d")
+    (folder.root / "new" / "b.txt").unlink()
+    await appears(folder, {"new/c.txt", "newer/still/d.txt"})
     listed = await call(folder.guest, "GET", "/api/active_scans")
     await ask(folder.guest, "/api/scan_folder", path=".", heap_id=folder.heap, watch=False)
     after = await call(folder.guest, "GET", "/api/active_scans")
