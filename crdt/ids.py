@@ -31,6 +31,7 @@ _ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.IGNORECASE | re.ASC
 _UUID: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII
 )
+_GLOBAL: Final = re.compile(f"{_ULID.pattern}|{_UUID.pattern}", re.IGNORECASE | re.ASCII)
 _VERSION: Final = re.compile(r"v[0-9]{1,15}", re.ASCII)
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _BLOCK: Final = "block/"
@@ -61,7 +62,7 @@ def spelled(text: str) -> str:
 
 def is_global_id(text: str) -> bool:
     """Whether text names the same thing in every workspace."""
-    return is_ulid(text) or is_uuid(text)
+    return _GLOBAL.fullmatch(text) is not None
 
 
 class DocumentName(msgspec.Struct, frozen=True):
@@ -79,8 +80,11 @@ class DocumentName(msgspec.Struct, frozen=True):
 
         Raises BadName.
         """
-        _check(text, bounds)
-        workspace, name = _take_apart(text, beside=query_workspace is not None)
+        if is_global_id(text):  # What devices sync by the thousand.
+            workspace, name = None, text
+        else:
+            _check(text, bounds)
+            workspace, name = _take_apart(text, beside=query_workspace is not None)
         workspace = workspace or query_workspace or None
         if workspace is not None:
             _check(workspace, bounds)

@@ -5,6 +5,7 @@ These calls touch no document, so a panic in them hurts nothing but the answer.
     state vector = varUint(n) (varUint(client id) varUint(clock))*n
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -22,6 +23,8 @@ EMPTY_STATE: Final = b"\0"
 
 _MERGE_STEP: Final = 64
 _CONTINUED: Final = bytes(range(0x80, 0x100))
+_LONG: Final = re.compile(rb"[\x80-\xff]{7}").search
+"""More than seven bytes for a number: it may be out of its range."""
 
 
 def merge(updates: Sequence[bytes]) -> bytes:
@@ -79,6 +82,24 @@ def decode_state_vector(state_vector: bytes, bounds: Bounds = BOUNDS) -> dict[in
     if at != len(state_vector):
         raise UpdateError("trailing")
     return clocks
+
+
+def check_state_vector(state_vector: bytes, bounds: Bounds = BOUNDS) -> None:
+    """Raise UpdateError for what is not exactly one state vector; cheaper than decoding it.
+
+    It is one number for the pairs behind it, and as many numbers as that says. What is longer than
+    seven bytes for a number, or shorter than its pairs, is left to the decoder to word.
+    """
+    pairs = state_vector[0] if state_vector else 0
+    numbers = len(state_vector.translate(None, _CONTINUED))
+    if (
+        len(state_vector) > bounds.state_vector_bytes_max
+        or pairs >= 0x80
+        or numbers != 2 * pairs + bool(state_vector)
+        or state_vector[-1:] >= b"\x80"
+        or _LONG(state_vector)
+    ):
+        decode_state_vector(state_vector, bounds)
 
 
 def clock_of(state_vector: bytes, client: int) -> int:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 _CROWD = 32
 """Readers from which on a room paces its turns."""
-_PACE_S, _PACE_S_MAX = 40e-6, 5e-3
-"""A turn of a crowded room is followed by this pause per reader (and this at most): what arrives in
-it shares one write per reader and one commit. A single keystroke never waits, nor does a dozen
-(`LiveRoom.put`); without the pause each of 300 updates a second costs a write per reader."""
+_PACE_S, _PACE_S_MAX = 100e-6, 16e-3
+"""A turn of a crowded room is followed by this pause per reader, up to one frame of a screen: what
+arrives in it shares one write per reader and one commit. A single keystroke never waits, nor does a
+dozen (`LiveRoom.put`); without the pause each of 300 updates a second costs a write per reader."""
 
 
 def store(live: LiveRoom, effect: Append) -> None:

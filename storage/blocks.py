@@ -54,7 +54,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class Known(msgspec.Struct, frozen=True):
     """A row of `blocks`."""
 
     sequence: int
@@ -181,9 +181,9 @@ def _block(row: asyncpg.Record) -> Block:
     values = tuple(row)
     known = None
     if values[_KNOWN_START] is not None:
-        known = Known(**dict(zip(_KNOWN, values[_KNOWN_START:], strict=True)))
+        known = Known(*values[_KNOWN_START:])
     return Block(
-        record=DocumentRecord(**dict(zip(_RECORD, values[:_RECORD_END], strict=True))),
+        record=DocumentRecord(*values[:_RECORD_END]),
         head=values[_RECORD_END],
         size=values[_RECORD_END + 1],
         marker=values[_RECORD_END + 2],

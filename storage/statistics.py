@@ -30,6 +30,8 @@ class Statistics:
         """Commits that found a head locked for longer than `lock_timeout`."""
         self.retries = 0
         """Attempts that had to be repeated, for whatever reason."""
+        self.rests = 0
+        """Commits that waited a little for company, because writers are many."""
         self.recognised_rows = 0
         """Rows found committed although the commit's answer was lost."""
         self.on_commit: Callable[[int, int, float], None] | None = None

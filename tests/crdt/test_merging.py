@@ -12,6 +12,7 @@ from crdt.document import Document
 from crdt.errors import UpdateError
 from crdt.merging import (
     EMPTY_UPDATE,
+    check_state_vector,
     clock_of,
     decode_state_vector,
     delete_only,
@@ -22,6 +23,7 @@ from crdt.merging import (
 )
 from crdt.outline import outline
 from crdt.wire import var_uint
+from crdt.wire.lib0 import UINT_MAX
 from tests.crdt.samples import AB, HISTORIES, C, Case, D, delete, insert, text_of
 
 
@@ -151,3 +153,28 @@ def test_histories_have_rising_clocks() -> None:
     ]
 
     assert all(before <= after for before, after in pairwise(totals))
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=40),
+        st.lists(st.tuples(st.integers(0, UINT_MAX), st.integers(0, 1 << 34)), max_size=200).map(
+            lambda pairs: b"".join(
+                [var_uint(len(pairs)), *(var_uint(c) + var_uint(k) for c, k in pairs)]
+            )
+        ),
+    ),
+    st.binary(max_size=2),
+)
+def test_a_state_vector_is_checked_as_it_is_decoded(vector: bytes, behind: bytes) -> None:
+    """The cheap check takes and refuses the same bytes, with the same word."""
+    bounds = Bounds(state_vector_bytes_max=300)
+    words: list[str] = []
+    for read in (decode_state_vector, check_state_vector):
+        try:
+            read(vector + behind, bounds)
+            words.append("")
+        except UpdateError as error:
+            words.append(error.reason)
+
+    assert words[0] == words[1]

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from storage.lanes import APART_S
 from storage.log import Fenced, Flusher, Stored
 from storage.pool import Pool
 from tests.patience import PATIENCE_S, until
@@ -202,3 +203,38 @@ async def _refuse_inserts(pool: Pool, state: str, when: str = "true") -> None:
         FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION refuse()
         """
     )
+
+
+async def test_commits_of_many_writers_wait_a_little_for_company(
+    pool: Pool, flusher: Flusher
+) -> None:
+    """Writers who come one by one share commits; all that they sent is stored, in order."""
+    documents = await papers(pool, 60)
+    began = asyncio.get_running_loop().time()
+    told = []
+    for number in range(600):
+        told.append(append(flusher, documents[number % 60], b"%d" % number))
+        if number % 2:
+            await asyncio.sleep(0.0005)
+    await asyncio.gather(*told)
+    took_s = asyncio.get_running_loop().time() - began
+
+    assert flusher.statistics.rests > 0
+    # The first few are committed at once, until it is seen that there are many.
+    assert flusher.statistics.commits <= 12 + took_s / APART_S
+    for place, document in enumerate(documents):
+        rows = [b"%d" % number for number in range(place, 600, 60)]
+        assert await read_log(pool, document) == rows
+
+
+async def test_a_writer_who_waits_for_each_commit_never_waits_for_company(
+    pool: Pool, flusher: Flusher
+) -> None:
+    """One update after the other, to one document or to many: each is committed at once."""
+    documents = await papers(pool, 4)
+
+    for number in range(40):
+        await append(flusher, documents[number % 4 if number > 20 else 0], b"%d" % number)
+
+    assert flusher.statistics.rests == 0
+    assert flusher.statistics.commits >= 40

@@ -14,9 +14,10 @@ import msgspec
 
 from crdt import structure
 from crdt.bounds import Bounds
-from crdt.document import EMPTY_UPDATE, decode_state_vector
+from crdt.document import EMPTY_UPDATE
 from crdt.errors import BadName, UpdateError
 from crdt.ids import DocumentName
+from crdt.merging import check_state_vector
 from server.adapters.heaps import schema_sync as schema
 from server.errors import BadBody
 from storage.changes import Entry, Page
@@ -38,6 +39,8 @@ class BadBlock(BadBody):
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """One block of a request, read and checked."""
 
+    said_id: str
+    """The name as the client wrote it."""
     name: DocumentName
     state_vector: bytes
     """Empty: the client says nothing of what it has."""
@@ -173,7 +176,7 @@ def _decoded(decoder: msgspec.json.Decoder[_Item], raw: msgspec.Raw) -> _Item:
 def _sent(item: schema.PushBlock | schema.PullBlock, update: bytes, bounds: Bounds) -> Sent:
     try:
         state_vector = binary(item.state_vector)
-        decode_state_vector(state_vector, bounds)
+        check_state_vector(state_vector, bounds)
     except (ValueError, UpdateError):
         raise BadBlock("bad_state_vector") from None
     try:
@@ -181,6 +184,7 @@ def _sent(item: schema.PushBlock | schema.PullBlock, update: bytes, bounds: Boun
     except BadName:
         raise BadBlock("bad_block_id") from None
     return Sent(
+        said_id=item.block_id,
         name=name,
         state_vector=state_vector,
         update=update,

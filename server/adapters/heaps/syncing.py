@@ -75,12 +75,15 @@ class Steps:
         """The blocks of a request; those that cannot be read are decided."""
         work = []
         pace = Pace()
+        bounds = self.documents.bounds
         for raw in raws:
             await pace.rest()
-            one = Work(mapping.block_id_of(raw))
             try:
-                one.sent = read(raw, self.documents.bounds)
+                sent = read(raw, bounds)
+                one = Work(sent.said_id)
+                one.sent = sent
             except BadBlock as bad:
+                one = Work(mapping.block_id_of(raw))
                 one.decide("invalid", bad.error)
             work.append(one)
         return work
