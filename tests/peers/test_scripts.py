@@ -79,7 +79,7 @@ def run(module: str, home: Home, *arguments: str) -> subprocess.CompletedProcess
 
 @pytest.fixture(scope="module", autouse=True)
 def loads(home: Home) -> Iterator[dict[str, subprocess.Popen[str]]]:
-    """The load of each dialect, at once and from the start: they are idle for most of their time."""
+    """The load of each dialect, all at once: they are idle for most of their time."""
     started = {
         dialect: start("cli", home, *names, *SMALL, "--dialect", dialect)
         for dialect, names in SCENARIOS.items()
