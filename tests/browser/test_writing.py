@@ -111,9 +111,12 @@ async def test_what_is_written_offline_is_counted_kept_and_sent(meet: Meet) -> N
     await expect(saved(again)).to_have_text("Offline, 7 edits kept here")
     elsewhere = await ada.window(address[:-1] + ("0" if address[-1] != "0" else "1"))
     await expect(elsewhere.locator("#notice")).to_contain_text("not on this device")
+    places = await ada.window("/w")
+    await expect(places.locator(".list li")).to_have_text("Untitled7 edits to send")
     await ada.context.set_offline(False)
 
     await is_saved(again)
+    await expect(places.get_by_role("button", name="New document")).to_be_visible()
     fresh = await ada.ask(again, f"/api/block/{block_of(again)}")
     assert fresh["markdown"] == "before kept on"
 

@@ -3,11 +3,11 @@
 import { IndexeddbPersistence } from 'y-indexeddb'
 import * as Y from 'yjs'
 import { at, button, h, replace, say } from '../dom'
-import { UNSENT, copyName, keepPages } from '../keeping'
+import { TITLE, UNSENT, copyName, keepPages } from '../keeping'
 import { Line } from '../line'
 import { accessToken, beGuest, isGuest } from '../session'
 import { signInDialog, signedOut } from '../signing'
-import { bindTitle } from '../editor/title'
+import { bindTitle, titleOf } from '../editor/title'
 import { greet, showPeople } from '../editor/people'
 import { showSaved } from '../editor/saved'
 import { tools } from '../editor/tools'
@@ -148,6 +148,9 @@ async function begin(open: Open, copy: IndexeddbPersistence, asked: string | nul
   open.editor = module.make(open, place)
   place.removeAttribute('aria-busy')
   bindTitle(doc)
+  const keepTitle = () => void copy.set(TITLE, titleOf(doc)).catch(() => undefined)
+  doc.getXmlFragment('title_v0').observeDeep(keepTitle)
+  keepTitle()
   takeFiles(open)
   show(open)
   if (asked) open.editor.focus()

@@ -2,7 +2,7 @@
 // read again when the server says that something in it changed.
 
 import * as Y from 'yjs'
-import { get, post, remove } from '../api'
+import { ApiError, get, post, remove } from '../api'
 import { ask, at, attempt, button, confirmed, h, replace, say, when } from '../dom'
 import { titleOf, setTitle } from '../editor/title'
 import { ulid } from '../ids'
@@ -11,6 +11,7 @@ import { Line } from '../line'
 import { accessToken } from '../session'
 import { failed, signedOut } from '../signing'
 import { SignedOut } from '../session'
+import { keptHere } from './kept'
 import { membersDialog } from './members'
 
 interface Heap {
@@ -62,7 +63,10 @@ async function open(): Promise<void> {
     await draw()
     keepPages()
   } catch (error) {
-    replace(place, error instanceof SignedOut ? signedOut() : failed(error, open))
+    if (error instanceof SignedOut) return replace(place, signedOut())
+    const isAway = error instanceof ApiError && error.status === 0
+    replace(place, failed(error, open), isAway && (await keptHere()))
+    if (isAway) addEventListener('online', () => void open(), { once: true })
   } finally {
     place.removeAttribute('aria-busy')
   }
@@ -119,7 +123,7 @@ function listen(heap: Heap): void {
     timer = setTimeout(() => void refresh(), 150)
   }
   line = new Line(`${heap.id}:${heap.block_id}`, doc, accessToken, {
-    changed: () => document.body.classList.toggle('is-offline', line?.link === 'offline'),
+    changed: showLink,
     synced: () => undefined,
     stateless: (said) => {
       if (typeof said.type === 'string' && !/subscribed$/.test(said.type)) again()
@@ -135,6 +139,11 @@ function listen(heap: Heap): void {
   })
   line.ask({ type: 'subscribe', workspace_id: heap.id })
   line.connect()
+}
+
+function showLink(): void {
+  const place = document.getElementById('away')
+  if (place) place.textContent = line?.link === 'offline' ? 'Offline: others may have changed what is shown' : ''
 }
 
 async function refresh(): Promise<void> {
@@ -163,7 +172,7 @@ async function draw(): Promise<void> {
   const place = at('here')
   if (!place.querySelector('.headline') || place.dataset.heap !== `${heap.id} ${heap.role}`) {
     place.dataset.heap = `${heap.id} ${heap.role}`
-    replace(place, headline(heap), search(), tabs(), h('div', { id: 'list', role: 'tabpanel', 'aria-labelledby': `tab-${tab}` }))
+    replace(place, headline(heap), h('p', { class: 'soft', id: 'away', role: 'status' }), search(), tabs(), h('div', { id: 'list', role: 'tabpanel', 'aria-labelledby': `tab-${tab}` }))
   }
   place.querySelector('.headline h2')!.textContent = named(heap)
   for (const one of place.querySelectorAll('[role="tab"]')) one.setAttribute('aria-selected', String(one.id === `tab-${tab}`))
