@@ -46,6 +46,7 @@ def names() -> Iterator[NameServer]:
     loop.call_soon_threadsafe(made.stop)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
+    loop.run_until_complete(asyncio.sleep(0))  # What was stopped is told so, and lets go.
     loop.close()
 
 
