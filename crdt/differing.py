@@ -1,6 +1,6 @@
 """The smallest edits that make one sequence of another, within a bound on the work."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any, Final
 
@@ -14,6 +14,25 @@ Step = tuple[int, int, int, int]
 
 def steps(old: Sequence[Any], new: Sequence[Any]) -> Iterator[Step]:
     """Stretches (from, to) of `old` to replace by stretches of `new`, last first."""
+
+    def numbered(*sides: Sequence[Any]) -> list[list[int]]:
+        known: list[Any] = []
+        return [[_number(known, item) for item in side] for side in sides]
+
+    return reversed(stretches(old, new, COMPARED_MAX, numbered))
+
+
+def stretches(
+    old: Sequence[Any],
+    new: Sequence[Any],
+    compared_max: int,
+    hashable: Callable[..., Sequence[Sequence[Hashable]]] = lambda *sides: sides,
+) -> list[Step]:
+    """Where two sequences differ, in order: from and to in each.
+
+    `hashable` makes two sequences of what can be hashed of what is left between equal ends; where
+    more pairs than `compared_max` are left, that is one stretch.
+    """
     start, most = 0, min(len(old), len(new))
     while start < most and old[start] == new[start]:
         start += 1
@@ -22,16 +41,16 @@ def steps(old: Sequence[Any], new: Sequence[Any]) -> Iterator[Step]:
         end += 1
     left, right = old[start : len(old) - end], new[start : len(new) - end]
     if not left and not right:
-        return
-    if len(left) * len(right) > COMPARED_MAX or not left or not right:
-        yield start, start + len(left), start, start + len(right)
-        return
-    keys: list[Any] = []
-    ours, theirs = ([_number(keys, item) for item in side] for side in (left, right))
+        return []
+    if not left or not right or len(left) * len(right) > compared_max:
+        return [(start, start + len(left), start, start + len(right))]
+    ours, theirs = hashable(left, right)
     matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
-    for kind, a, b, c, d in reversed(matcher.get_opcodes()):
-        if kind != "equal":
-            yield start + a, start + b, start + c, start + d
+    return [
+        (start + a, start + b, start + c, start + d)
+        for kind, a, b, c, d in matcher.get_opcodes()
+        if kind != "equal"
+    ]
 
 
 def text_steps(

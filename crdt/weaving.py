@@ -7,8 +7,9 @@ edits, without such a document having been kept for every file in between.
 
 import re
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 from typing import Final, NamedTuple
+
+from crdt.differing import stretches
 
 COMPARED_MAX: Final = 4_000_000
 """Pairs of lines, or of words in what differs, that are compared; beyond, a stretch goes whole."""
@@ -29,7 +30,7 @@ def edits(old: str, new: str) -> list[Edit]:
     found: list[Edit] = []
     first, second = old.splitlines(keepends=True), new.splitlines(keepends=True)
     places, news = _places(first), _places(second)
-    for a, b, c, d in _stretches(first, second):
+    for a, b, c, d in stretches(first, second, COMPARED_MAX):
         before, after = old[places[a] : places[b]], new[news[c] : news[d]]
         found += [
             Edit(places[a] + start, places[a] + end, text)
@@ -85,7 +86,7 @@ def _union(ours: str, theirs: str) -> str:
     first, second = ours.splitlines(keepends=True), theirs.splitlines(keepends=True)
     out: list[str] = []
     at = 0
-    for _, b, c, d in _stretches(first, second):
+    for _, b, c, d in stretches(first, second, COMPARED_MAX):
         out += first[at:b]
         if out and d > c and not out[-1].endswith(("\n", "\r")):
             out[-1] += "\n"
@@ -97,27 +98,8 @@ def _union(ours: str, theirs: str) -> str:
 def _word_edits(old: str, new: str) -> Iterator[Edit]:
     first, second = _WORDS.findall(old), _WORDS.findall(new)
     places, news = _places(first), _places(second)
-    for a, b, c, d in _stretches(first, second):
+    for a, b, c, d in stretches(first, second, COMPARED_MAX):
         yield Edit(places[a], places[b], new[news[c] : news[d]])
-
-
-def _stretches(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
-    """Where two sequences differ: from and to in each."""
-    start, most = 0, min(len(old), len(new))
-    while start < most and old[start] == new[start]:
-        start += 1
-    end = 0
-    while end < most - start and old[-1 - end] == new[-1 - end]:
-        end += 1
-    left, right = old[start : len(old) - end], new[start : len(new) - end]
-    if not left and not right:
-        return
-    if not left or not right or len(left) * len(right) > COMPARED_MAX:
-        yield start, start + len(left), start, start + len(right)
-        return
-    for kind, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
-        if kind != "equal":
-            yield start + a, start + b, start + c, start + d
 
 
 def _places(parts: Sequence[str]) -> list[int]:
