@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ._soak import ROOT, Soaked
+from ._soak.served import ROOT, Soaked
 
 SCENARIOS = {
     "idle": ["--clients", "1000", "--documents", "100"],

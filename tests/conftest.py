@@ -21,6 +21,7 @@ from storage.migrate import migrate
 from storage.pool import Pool, close_pool, open_pool
 from storage.postgres import Embedded
 from tests.databases import TEMPLATE, cluster_folder, dsn_of, execute, fresh_database, roomy_folder
+from tests.roll_call import RollCall
 from tests.weed import Weed, weed
 
 FULL = bool(os.environ.get("PLAIT_TEST_FULL"))
@@ -81,7 +82,9 @@ def _owned_run(config: pytest.Config) -> _Run:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let `tmp_path` lie in memory; long forms write more than that holds."""
+    """Let `tmp_path` lie in memory; long forms write more than that holds. Call the roll."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(RollCall(config), "roll call")
     if not FULL and (folder := roomy_folder()):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)
 

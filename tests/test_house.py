@@ -18,6 +18,7 @@ import pytest
 from server.errors import TABLE
 from server.settings import Settings
 from server.settings.options import sentences
+from tests import roll_call
 
 HOME = Path(__file__).parents[1]
 PACKAGES = ("crdt", "auth", "storage", "server")
@@ -336,8 +337,7 @@ def test_pages_name_tests_that_exist() -> None:
 def test_each_complaint_and_each_fault_has_its_tests(page: str, names: list[str]) -> None:
     """No row is left out, and each names the function that covers it (whether it is there: above).
 
-    That they ran is seen to by `scripts/test`, which runs every test, skips none, and lets no
-    file be collected in which one of these is missing.
+    That they ran and passed is seen to by `tests.roll_call` at the end of a whole run.
     """
     rows = [re.split(r" *\| *", line)[1:-1] for line in (HOME / page).read_text().splitlines()]
     found = {row[0]: row[2] for row in rows if len(row) == 3}
@@ -367,12 +367,38 @@ def test_every_threat_names_its_test() -> None:
 
 
 def _has_test(file: Path, name: str) -> bool:
+    """Whether pytest would run it: a function at the top of a test file, defined once."""
     if not file.is_file():
         return False
-    return (
-        not name
-        or re.search(rf"^(async )?def {name}\(", file.read_text("utf-8"), re.MULTILINE) is not None
-    )
+    if file.suffix != ".py" or not name:
+        return True
+    found = [
+        node
+        for node in _tree(file).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
+    ]
+    return len(found) == 1 and name.startswith("test_") and file.name.startswith("test_")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("test_modules_stay_on_a_few_screens", True),
+        ("test_that_nobody_wrote", False),
+        ("_has_test", False),
+    ],
+)
+def test_only_what_runs_is_a_test(name: str, *, is_one: bool) -> None:
+    """Neither a name that is not there, nor a function that pytest does not take for a test."""
+    assert _has_test(Path(__file__), name) is is_one
+
+
+def test_a_named_test_that_did_not_pass_is_absent() -> None:
+    """A case of it is enough; a test of another file, or with a longer name, is not."""
+    wanted = roll_call.named("| 1 | `tests/a.py::test_one`<br>`tests/a.py::test_two` |")
+    passed = {"tests/a.py::test_one[x]", "tests/a.py::test_two_more", "tests/b.py::test_two"}
+
+    assert roll_call.absent(wanted, passed) == ["tests/a.py::test_two"]
 
 
 def test_the_readme_names_every_folder() -> None:

@@ -118,10 +118,14 @@ class Cluster:
     async def start(self) -> Self:
         """Start everything; the first node alone, because it migrates and makes the keys."""
         shutil.rmtree(self.folder / "nats", ignore_errors=True)
-        await self.database.start()
-        for engine in (self.nats, self.weed):
-            if engine is not None:
-                await asyncio.to_thread(engine.start)
+        engines = [one for one in (self.nats, self.weed) if one is not None]
+        for failed in await asyncio.gather(
+            self.database.start(),
+            *(asyncio.to_thread(engine.start) for engine in engines),
+            return_exceptions=True,
+        ):
+            if failed is not None:
+                raise failed
         for number, port in enumerate(self._ports):
             settings = {"database_url": self.database.dsn, **self._settings}
             settings |= self.settings_of.get(number, {})

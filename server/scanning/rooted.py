@@ -6,9 +6,19 @@ import os
 from pathlib import Path
 
 from auth.errors import Forbidden
-from server.errors import BadBody, NotFound
+from server.errors import ApiError, BadBody, NotFound
 
 _PATH_BYTES_MAX = 4096
+
+
+class RootAway(ApiError):
+    """Which of several nodes answers is chance, and a disk may not be mounted: 503, ask again."""
+
+    retry_after_s = 2.0
+
+    def __init__(self) -> None:
+        message = "the folder that this account may scan is not on the machine that answers"
+        super().__init__(503, "scan_root_away", message)
 
 
 def check_root(path: str) -> str:
@@ -21,6 +31,17 @@ def check_root(path: str) -> str:
     if real == "/":
         raise BadBody("the whole machine is no root")
     return real
+
+
+def check_here(root: str) -> None:
+    """Raise RootAway where the root is not on this machine: only the node that has it can scan."""
+    if not os.path.isdir(root):  # noqa: PTH112 (as above)
+        raise RootAway
+
+
+def lexical(root: str, path: str) -> str:
+    """What `resolve` would say on a machine that has the root, if no link were on the way."""
+    return os.path.normpath(os.path.join(root, path))  # noqa: PTH118 (absolute ones replace)
 
 
 def resolve(root: str, path: str) -> str:

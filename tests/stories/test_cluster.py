@@ -7,6 +7,7 @@ and it goes on by itself.
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,9 +22,12 @@ from storage import remains
 from tests.clients import becomes
 from tests.peers.home import Home
 from tests.peers.peer import NODE_PROVIDERS, Peer
+from tests.server.adapters.heaps.sender import CHUNK, Sender
+from tests.server.person import Person
 from tests.stories.crowd import Crowd
 from tests.stories.network import Wire
 from tests.stories.outages import Outages
+from tests.stories.test_uploads import visiting
 
 FULL = bool(os.environ.get("PLAIT_TEST_FULL"))
 WRITERS = 100 if FULL else 24
@@ -56,10 +60,12 @@ class Shape:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shape(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shape]:
-    """One for all tests here."""
+    """One for all tests here; the nodes share no folder, as if each had a machine of its own."""
     folder = tmp_path_factory.mktemp("cluster")
     folder.chmod(0o755)
     settings = {
+        "identity_key": base64.b64encode(os.urandom(32)).decode(),
+        "signing_key": base64.b64encode(os.urandom(32)).decode(),
         # Behind a balancer that looks every second, as OPERATIONS.md has it.
         **({"shutdown_grace_s": 5, "shutdown_delay_s": 2.5} if FULL else {"shutdown_grace_s": 0.5}),
         "login_attempts_per_minute": 100_000,
@@ -70,10 +76,13 @@ async def shape(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shape
         "node_beat_s": 0.5,
         "bus_poll_s": 0.3,
     }
-    cluster = Cluster(folder, objects=False, settings=settings, postgres={"fsync": "off"})
+    cluster = Cluster(folder, settings=settings, postgres={"fsync": "off"})
     assert cluster.nats is not None
     async with Wire(cluster.nats.port) as wire:
-        cluster.settings_of[1] = {"bus": f"nats://127.0.0.1:{wire.port}"}
+        cluster.settings_of[1] = {
+            "bus": f"nats://127.0.0.1:{wire.port}",
+            "data": folder / "another machine",
+        }
         async with cluster:
             yield Shape(cluster, wire)
 
@@ -256,3 +265,19 @@ async def test_two_nodes_see_each_other_through_the_balancer(shape: Shape, tmp_p
         await crowd.check_converged(PATIENCE_S)
     finally:
         await crowd.leave()
+
+
+async def test_a_file_that_came_to_one_node_is_read_at_another(shape: Shape) -> None:
+    """Bytes lie in the object store: half of the chunks came to each node, and both give it out."""
+    one, other = shape.cluster.nodes
+    person = Person()
+    async with visiting(one, person) as first, visiting(other, person) as second:
+        sender = Sender(first, os.urandom(2 * CHUNK))  # type: ignore[arg-type]
+        assert (await sender.init())[0] == 200
+        assert (await sender.put(1))[0] == 200
+        sender.guest = second  # type: ignore[assignment]
+        assert (await sender.put(0))[0] == 200
+        assert (await sender.complete())[0] == 200
+        for guest in (first, second):
+            sender.guest = guest  # type: ignore[assignment]
+            assert await sender.read() == sender.data

@@ -10,6 +10,7 @@ import pytest
 
 from tests.live import LiveServer
 from tests.stories.crowd import Crowd, tell
+from tests.stories.outages import Outages
 
 IS_FULL = bool(os.environ.get("PLAIT_TEST_FULL"))
 ROUNDS = 200 if IS_FULL else 4
@@ -33,18 +34,20 @@ async def test_kill_9_loses_nothing_confirmed_and_doubles_nothing(
     await asyncio.to_thread(server.start)
     try:
         await crowd.arrive()
-        for number in range(min(ROUNDS, ROUNDS_OF_ONE_CROWD)):
-            crowd.start()
-            await asyncio.sleep(chance.uniform(0.05, 1.3))
-            await asyncio.to_thread(server.kill)
-            await crowd.leave()
-            await asyncio.to_thread(server.start)
-            await crowd.arrive()
-            await crowd.check_stored()
-            tell(f"seed {seed} round {number + 1}: {crowd.typed} words typed, {crowd.confirmed}"
-                 " confirmed; after the kill all of those are there")  # fmt: skip
-        await crowd.connect()
-        await crowd.check_converged()
+        async with Outages(crowd) as outages:
+            for number in range(min(ROUNDS, ROUNDS_OF_ONE_CROWD)):
+                crowd.start()
+                await asyncio.sleep(chance.uniform(0.05, 1.3))
+                await asyncio.to_thread(server.kill)
+                await crowd.leave()
+                await asyncio.to_thread(server.start)
+                await crowd.arrive()
+                await crowd.check_stored()
+                tell(f"seed {seed} round {number + 1}: {crowd.typed} words typed, {crowd.confirmed}"
+                     " confirmed; after the kill all of those are there")  # fmt: skip
+            await crowd.connect()
+            await crowd.check_converged()
+        outages.tell(f"seed {seed}, killed {number + 1} times")
     finally:
         await crowd.leave()
         server.kill()

@@ -22,10 +22,11 @@ from tests.patience import PATIENCE_S, in_time, prompt, until
 from tests.stories.crowd import Crowd, tell
 from tests.stories.disk import SmallDisk, small_disk
 from tests.stories.outage import Health, kept_dead, switch_wal, tell_postgres
+from tests.stories.outages import Outages
 
 IS_FULL = bool(os.environ.get("PLAIT_TEST_FULL"))
 MIB = 1 << 20
-STOP_S = 10.0
+STOP_S = 10.0 if IS_FULL else 6.0
 
 pytestmark = pytest.mark.xdist_group("processes")
 
@@ -92,7 +93,7 @@ async def test_a_killed_postgresql_comes_back_by_itself(disk_path: Path) -> None
     """Down for three seconds under load: no ack, 503, and then everything that was typed."""
     async with at_work(disk_path) as (server, crowd):
         await confirmed_again(crowd)
-        async with Health(server) as health:
+        async with Health(server) as health, Outages(crowd) as outages:
             async with kept_dead(server):
                 red_s = await health.until(503)
                 await nothing_confirmed(crowd, 2.0)
@@ -108,9 +109,8 @@ async def test_a_killed_postgresql_comes_back_by_itself(disk_path: Path) -> None
         await asyncio.to_thread(server.start)
         await crowd.arrive()
         await crowd.check_stored()
-    tell(f"PostgreSQL killed: red after {red_s:.1f} s, confirmed again {back_s:.1f} s after it "
-         f"may start, green {green_s:.1f} s later; {crowd.confirmed} of {crowd.typed} words "
-         "confirmed, none lost")  # fmt: skip
+    outages.tell(f"PostgreSQL killed: red after {red_s:.1f} s, confirmed again {back_s:.1f} s "
+                 f"after it may start, green {green_s:.1f} s later")  # fmt: skip
     in_time(red_s, 2)
     in_time(back_s, 20)
     in_time(green_s, 5)
@@ -118,12 +118,12 @@ async def test_a_killed_postgresql_comes_back_by_itself(disk_path: Path) -> None
 
 @prompt
 async def test_a_postgresql_that_hangs_costs_no_memory_and_no_word(disk_path: Path) -> None:
-    """SIGSTOP for ten seconds: health is red within two, the server goes on by itself."""
+    """SIGSTOP for seconds: health is red within two, the server goes on by itself."""
     async with at_work(disk_path) as (server, crowd):
         await confirmed_again(crowd)
         process = psutil.Process(server.pid)
         before = process.memory_info().rss
-        async with Health(server) as health:
+        async with Health(server) as health, Outages(crowd) as outages:
             tell_postgres(server, signal.SIGSTOP)
             stopped = time.monotonic()
             red_s = await health.until(503)
@@ -139,9 +139,10 @@ async def test_a_postgresql_that_hangs_costs_no_memory_and_no_word(disk_path: Pa
         assert grown < 64
         await crowd.come_back()
         await crowd.check_converged()
-    tell(f"PostgreSQL stopped for {STOP_S:.0f} s: red after {red_s:.1f} s, REST 503 after "
-         f"{answer_s:.1f} s, {grown:.1f} MiB more, confirmed again {back_s:.1f} s after it goes on,"
-         f" green {green_s:.1f} s later; slowest health answer {slowest_s:.1f} s")  # fmt: skip
+    outages.tell(f"PostgreSQL stopped for {STOP_S:.0f} s: red after {red_s:.1f} s, REST 503 after "
+                 f"{answer_s:.1f} s, {grown:.1f} MiB more, confirmed again {back_s:.1f} s after it "
+                 f"goes on, green {green_s:.1f} s later; slowest health answer {slowest_s:.1f} s"
+                 )  # fmt: skip
     in_time(red_s, 2)
     in_time(back_s, 20)
     in_time(green_s, 5)
@@ -162,9 +163,10 @@ async def test_a_full_disk_stops_confirmations_and_nothing_else(tmp_path: Path) 
             await crowd.connect()
             crowd.start(are_here=True)
             await confirmed_again(crowd)
-            for harder in (False, True):
-                await fill_up(server, crowd, disk, harder=harder)
-            await crowd.stop()
+            async with Outages(crowd) as outages:
+                for harder in (False, True):
+                    await fill_up(server, crowd, disk, harder=harder)
+                await crowd.stop()
             await crowd.come_back()
             await crowd.check_converged()
             await crowd.leave()
@@ -172,7 +174,7 @@ async def test_a_full_disk_stops_confirmations_and_nothing_else(tmp_path: Path) 
             await asyncio.to_thread(server.start)
             await crowd.arrive()
             await crowd.check_stored()
-            tell(f"full disk: {crowd.confirmed} of {crowd.typed} words confirmed, none lost")
+            outages.tell("full disk, twice")
         finally:
             await crowd.leave()
             await asyncio.to_thread(server.stop)

@@ -42,6 +42,8 @@ _SCOPES_MAX = 1000
         "workspace may not be edited.",
         404: "No such workspace, or no such folder inside.",
         409: "Somebody else scans this folder, or it is scanned into another workspace.",
+        503: "`scan_root_away`: the machine that answers does not have the account's folder; with "
+        "several nodes another one may. Ask again.",
     },
 )
 async def scan_folder(request: web.Request) -> web.Response:
@@ -191,7 +193,8 @@ async def scopes_of(request: web.Request) -> list[str]:
 
 
 async def _folder(root: str, path: str | None, scope: str | None) -> str:
-    """The real path of the folder that is meant. Raises Forbidden, NotFound and BadBody."""
+    """The real path of the folder that is meant. Raises Forbidden, NotFound, BadBody, RootAway."""
+    await asyncio.to_thread(rooted.check_here, root)
     if path is not None:
         return await asyncio.to_thread(rooted.resolve, root, path)
     assert scope is not None
@@ -242,7 +245,11 @@ async def _meant(request: web.Request, body: schema.AbortScan) -> list[Job]:
     root = await desk.scans.root(account)
     if root is None:
         raise Forbidden("no_scan_root")
-    path = await asyncio.to_thread(rooted.resolve, root, body.path)
+    try:
+        await asyncio.to_thread(rooted.check_here, root)
+        path = await asyncio.to_thread(rooted.resolve, root, body.path)
+    except rooted.RootAway:  # The scan runs at another node; whose it is is looked at below.
+        path = rooted.lexical(root, body.path)
     job = await desk.jobs.store.running("scan", path)
     return [] if job is None or job.account != account else [job]
 

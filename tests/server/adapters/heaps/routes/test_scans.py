@@ -16,6 +16,7 @@ from crdt import wire
 from server.media.gallery import GALLERY
 from server.scanning import watching
 from server.scanning.desk import DESK
+from storage.jobs import NewJob
 from tests.inside import Guest, Inside
 from tests.patience import PATIENCE_S
 from tests.server.adapters.heaps.asking import ask, call, made
@@ -380,6 +381,25 @@ async def test_what_lies_outside_is_forbidden(folder: Folder, tmp_path: Path) ->
     }
     assert (statuses["missing"], statuses["a/file.txt"]) == (404, 404)
     assert (statuses["a"], statuses["a/../a"], statuses["x\0y"]) == (200, 200, 400)
+
+
+async def test_a_node_without_the_folder_says_so_and_can_end_its_scan(folder: Folder) -> None:
+    """503 with a word of its own, since another node may have it; the job is known everywhere."""
+    job = NewJob(
+        id=f"away-{folder.heap}", kind="scan", account=folder.guest.account, scope=folder.heap,
+        target=os.path.realpath(folder.root) + "/deep", options={}, machine="another",
+    )  # fmt: skip
+    await folder.inside.app[DESK].jobs.store.add(job)
+    folder.root.rename(folder.root.with_name("elsewhere"))
+
+    status, body, headers = await folder.guest.post("/api/scan_folder", json={"path": "deep"})
+    ended = await folder.guest.post("/api/abort_scan", json={"path": "deep"})
+    folder.root.with_name("elsewhere").rename(folder.root)
+
+    assert (status, body["error"]) == (503, "scan_root_away")
+    assert headers["Retry-After"] == "2"
+    assert ended[0] == 200, ended
+    assert ended[1]["scan_id"] == job.id
 
 
 async def test_nobody_scans_without_a_root_or_into_a_foreign_workspace(
