@@ -22,14 +22,30 @@ SCENARIOS = {
     "rooms": ["--clients", "150", "--documents", "50"],
     "storm": ["--clients", "500", "--documents", "10"],
     "documents": ["--documents", "500"],
+    "full": ["--clients", "9500", "--documents", "1000"],
 }
+OF = {"full": "idle"}
+"""The scenario of scripts/load, where it is not the name."""
+OPEN = {
+    "http_connections_per_address_max": 20_000,
+    "connections_per_account_max": 20_000,
+    "handshakes_per_address_per_s_max": 5_000,
+}
+"""All come from one address and one account here."""
 
 
 def measure(server: Soaked, name: str, seconds: float) -> Any:  # noqa: ANN401  JSON
     """One scenario of scripts/load."""
     command = [
         *(sys.executable, "-P", "-m", "scripts._load.cli", "--json", "--url", server.url),
-        *("--pid", str(server.process.pid), "--seconds", str(seconds), *SCENARIOS[name], name),
+        *(
+            "--pid",
+            str(server.process.pid),
+            "--seconds",
+            str(seconds),
+            *SCENARIOS[name],
+            OF.get(name, name),
+        ),
     ]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -37,13 +53,15 @@ def measure(server: Soaked, name: str, seconds: float) -> Any:  # noqa: ANN401  
     )
     if done.returncode:
         sys.exit(f"scripts/sizing: {name} failed: {done.stderr.strip()[-300:]}")
-    return json.loads(done.stdout)[name]
+    return json.loads(done.stdout)[OF.get(name, name)]
 
 
 def table(found: dict[str, Any]) -> list[tuple[str, str]]:
     """The rows: what, and how much."""
     idle, rooms, storm = found["idle"]["idle"], found["rooms"]["saturated"], found["storm"]["storm"]
     live, asleep = found["documents"]["live"], found["documents"]["asleep"]
+    full, node_mb = found["full"]["idle"], found["full"]["totals"]["rss_mb"]
+    full_share = full["server_core_share"] * 100
     cores, memory = rooms["server_core_share"], found["documents"]["totals"]["rss_mb"]
     return [
         ("memory of an idle connection", f"{idle['kb_per_client']:.0f} kB"),
@@ -56,6 +74,7 @@ def table(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("updates/s seen here", f"{rooms['updates_per_s']:.0f} with {cores:.2f} cores"),
         ("updates/s of a whole core, reckoned", f"{1e6 / rooms['us_per_update']:.0f}"),
         ("memory of the process after all that", f"{memory:.0f} MB"),
+        ("9,500 connections in 1,000 documents", f"{node_mb:.0f} MB, {full_share:.1f} % of a core"),
     ]
 
 
@@ -66,7 +85,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="plait-sizing-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # Root's PostgreSQL runs as another user.
-        server = Soaked(Path(folder))
+        server = Soaked(Path(folder), **OPEN)
         try:
             found = {name: measure(server, name, options.seconds) for name in SCENARIOS}
         finally:

@@ -32,7 +32,7 @@ class Sample:
 class Soaked:
     """The server that is soaked."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: object) -> None:
         self._started = time.monotonic()
         command = [sys.executable, "-P", "-m", "server"]
         settings = {
@@ -40,6 +40,7 @@ class Soaked:
             "LOGIN_ATTEMPTS_PER_MINUTE": "100000", "COMPACT_ROWS": "200",
         }  # fmt: skip
         kept = {k: v for k, v in os.environ.items() if not k.startswith("PLAIT_")}
+        settings |= {name.upper(): str(value) for name, value in more.items()}
         given = {f"PLAIT_{name}": value for name, value in settings.items()}
         self.process = subprocess.Popen(
             command,

@@ -13,7 +13,8 @@ import sys
 from collections.abc import Sequence
 
 STACK_BYTES = 1 << 30
-_MARK = "PLAIT_STACK_RAISED"
+_MARK = "_PLAIT_STACK_RAISED"
+"""Not under the prefix of settings: it is none, and would be complained of as one unknown."""
 
 
 def raise_stack(words: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -14,8 +15,11 @@ CHUNK_BYTES = 64 << 10
 class Wire:
     """Forwards connections from a port (or a socket in a folder) to another."""
 
-    def __init__(self, to: int | Path, *, at: Path | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, to: int | Path | Callable[[], Path], *, at: Path | None = None, seed: int = 0
+    ) -> None:
         self._to = to
+        """A function where the place is known only later."""
         self._at = at
         self._chance = random.Random(seed)
         self.port = 0
@@ -75,10 +79,11 @@ class Wire:
             back.transport.abort()
             return
         try:
-            if isinstance(self._to, Path):
-                far, there = await asyncio.open_unix_connection(self._to)
+            to = self._to() if callable(self._to) else self._to
+            if isinstance(to, Path):
+                far, there = await asyncio.open_unix_connection(to)
             else:
-                far, there = await asyncio.open_connection("127.0.0.1", self._to)
+                far, there = await asyncio.open_connection("127.0.0.1", to)
         except OSError:
             back.transport.abort()
             return

@@ -13,12 +13,14 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import pytest_asyncio
 
 from scripts._cluster.nodes import Cluster
 from storage import remains
+from storage.cluster import SOCKET_NAME, SUPERUSER
 from tests.clients import becomes
 from tests.peers.home import Home
 from tests.peers.peer import NODE_PROVIDERS, Peer
@@ -41,11 +43,12 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 
 class Shape:
-    """The cluster, and a wire between the second node and the bus."""
+    """The cluster, and wires between the second node and the bus, and between it and PostgreSQL."""
 
-    def __init__(self, cluster: Cluster, wire: Wire) -> None:
+    def __init__(self, cluster: Cluster, to_bus: Wire, to_database: Wire) -> None:
         self.cluster = cluster
-        self.wire = wire
+        self.to_bus = to_bus
+        self.to_database = to_database
 
     @property
     def url(self) -> str:
@@ -78,13 +81,20 @@ async def shape(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shape
     }
     cluster = Cluster(folder, settings=settings, postgres={"fsync": "off"})
     assert cluster.nats is not None
-    async with Wire(cluster.nats.port) as wire:
+
+    def place() -> Path:
+        host = parse_qs(urlsplit(cluster.database.dsn).query)["host"][0]
+        return Path(host) / SOCKET_NAME
+
+    async with Wire(cluster.nats.port) as to_bus, Wire(place) as to_database:
+        at = f"127.0.0.1:{to_database.port}"
         cluster.settings_of[1] = {
-            "bus": f"nats://127.0.0.1:{wire.port}",
+            "bus": f"nats://127.0.0.1:{to_bus.port}",
+            "database_url": f"postgresql://{SUPERUSER}@{at}/postgres?sslmode=disable",
             "data": folder / "another machine",
         }
         async with cluster:
-            yield Shape(cluster, wire)
+            yield Shape(cluster, to_bus, to_database)
 
 
 async def kill_a_node(shape: Shape) -> None:
@@ -120,10 +130,20 @@ async def pause_the_bus(shape: Shape) -> None:
 
 async def cut_a_node_off_the_bus(shape: Shape) -> None:
     """One node's connection to NATS is half-open, then cut."""
-    shape.wire.hush()
+    await part(shape.to_bus)
+
+
+async def cut_a_node_off_the_database(shape: Shape) -> None:
+    """One node's connections to PostgreSQL are half-open, then cut."""
+    await part(shape.to_database)
+
+
+async def part(wire: Wire) -> None:
+    """Nothing goes through, then all connections break, then all is well."""
+    wire.hush()
     await asyncio.sleep(PAUSE_S / 2)
-    shape.wire.cut()
-    shape.wire.heal()
+    wire.cut()
+    wire.heal()
 
 
 async def kill_the_database(shape: Shape) -> None:
@@ -149,6 +169,7 @@ FAULTS: dict[str, Callable[[Shape], Awaitable[Any]]] = {
     "the bus is killed": kill_the_bus,
     "the bus stands still": pause_the_bus,
     "a node is cut off the bus": cut_a_node_off_the_bus,
+    "a node is cut off the database": cut_a_node_off_the_database,
     "the database is killed": kill_the_database,
     "the database stands still": pause_the_database,
 }
