@@ -21,7 +21,7 @@ from server.realtime.codes import OVERLOADED
 from tests.clients import Closed, Replica, YClient, text_of
 from tests.crdt.test_replica import AB, PANIC
 from tests.inside import Guest, Inside, serving
-from tests.patience import until
+from tests.patience import PATIENCE_S, until
 
 Start = Callable[..., Awaitable[tuple[Inside, Guest]]]
 
@@ -249,7 +249,9 @@ async def test_nothing_is_confirmed_before_its_commit_in_any_dialect(start: Star
     assert len(await guest.stored_text(name)) == len("h y s rest ")
 
 
-async def test_a_rest_write_that_is_not_committed_in_time_says_so(start: Start) -> None:
+async def test_a_rest_write_that_is_not_committed_in_time_says_so(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """503 with Retry-After; sent again it is stored once."""
     inside, guest = await start(commit_timeout_s=0.3)
     update = Replica().insert("once")
@@ -259,6 +261,7 @@ async def test_a_rest_write_that_is_not_committed_in_time_says_so(start: Start) 
     assert (status, body["error"]) == (503, "unavailable")
     assert int(headers["Retry-After"]) > 0
 
+    monkeypatch.setitem(inside.settings.__dict__, "commit_timeout_s", PATIENCE_S)
     status, body, _ = await guest.post("/d/doc/update", data=update)
 
     assert status == 200, body

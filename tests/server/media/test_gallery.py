@@ -28,7 +28,7 @@ async def once(data: bytes) -> AsyncIterator[bytes]:
 @pytest.fixture
 async def gallery(pool: Pool, tmp_path: Path) -> AsyncIterator[Gallery]:
     """A gallery on a folder of the test's own."""
-    settings = Settings(media_processes=1, media_retry_s=0.5, media_variants_max=4)
+    settings = Settings(media_processes=1, media_variants_max=4)
     opened = Gallery(settings, pool, Blobs(pool, LocalStore(tmp_path), grace_s=0))
     yield opened
     await opened.close()
@@ -65,7 +65,9 @@ async def test_a_caller_who_leaves_does_not_stop_the_others(gallery: Gallery) ->
     assert gallery.made == 1
 
 
-async def test_a_failure_is_remembered_for_a_while(gallery: Gallery) -> None:
+async def test_a_failure_is_remembered_for_a_while(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A broken file costs one try; later, when the server may be a better one, another."""
     source = await stored(gallery, making.bomb())
     for _ in range(3):
@@ -73,7 +75,7 @@ async def test_a_failure_is_remembered_for_a_while(gallery: Gallery) -> None:
             await gallery.picture(source, "still", "small")
         assert refused.value.code == "media_too_large"
     jobs = gallery.workshop.jobs
-    await asyncio.sleep(0.6)
+    monkeypatch.setattr(gallery, "_retry_s", 0.0)
     with pytest.raises(Refused):
         await gallery.picture(source, "still", "small")
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import re
+import time
 
 import pytest
 
 from server.health import HEALTH
 from server.identity import Identity
 from storage.pool import Pool
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, in_time, prompt
 from tests.server.person import Client, Person
 
 
@@ -81,12 +82,14 @@ async def test_a_database_that_is_gone_is_said(client: Client, pool: Pool, path:
     assert "down" in {body["status"], body.get("database", {}).get("status")}
 
 
+@prompt
 async def test_a_database_that_hangs_is_said_within_two_seconds(client: Client, pool: Pool) -> None:
     """While every connection is taken and none comes back, health still answers."""
     held = [await pool.acquire() for _ in range(pool.get_max_size())]
     try:
-        async with asyncio.timeout(2):
-            response = await client.get("/api/health")
+        started = time.monotonic()
+        response = await client.get("/api/health")
+        took_s = time.monotonic() - started
         assert response.status == 503
     finally:
         for connection in held:
@@ -95,6 +98,7 @@ async def test_a_database_that_hangs_is_said_within_two_seconds(client: Client, 
     async with asyncio.timeout(PATIENCE_S):
         while (await client.get("/api/health")).status != 200:
             pass
+    in_time(took_s, 2)
 
 
 async def test_commits_that_fail_make_health_red(client: Client) -> None:
