@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +26,13 @@ _RUN = """async (tags) => {
 }"""
 
 
-SCREENS: list[tuple[int, Literal["light", "dark"]]] = [(1200, "light"), (360, "dark")]
+SHOTS = os.environ.get("PLAIT_TEST_SHOTS", "")
+"""A folder that gets a picture of each page, for people to look at."""
+SCREENS: list[tuple[int, Literal["light", "dark"]]] = [
+    (1200, "light"),
+    (360, "dark"),
+    *([(1200, "dark"), (360, "light")] if SHOTS else []),
+]
 
 
 async def violations(page: Page) -> list[str]:
@@ -89,6 +97,10 @@ async def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(ada: Perso
             wrong += [f"{name}, {width} px, {scheme}: {each}" for each in await violations(page)]
             if await overflow(page) > 0:
                 wrong.append(f"{name} is {await overflow(page)} px wider than {width}")
+            if SHOTS:
+                called = re.sub(r"\W+", "-", name).strip("-") or "front"
+                shot = Path(SHOTS) / f"{called}-{width}-{scheme}.png"
+                await page.screenshot(path=shot, full_page=True)
 
     assert wrong == [], "\n".join(wrong)
 

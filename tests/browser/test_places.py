@@ -23,8 +23,11 @@ async def test_workspaces_are_live_in_every_window(ada: Person) -> None:
     one, two = await ada.window("/w"), await ada.window("/w")
     for window in (one, two):
         await expect(window.get_by_role("link", name="Heron")).to_be_visible()
+    # What stays as it is keeps the focus while something beside it changes.
+    await two.locator("#list a").last.focus()
     await page.get_by_label("Title").fill("Grey heron")
     await expect(two.get_by_role("link", name="Grey heron")).to_be_visible()
+    await expect(two.locator("#list a:focus")).to_have_count(1)
     await one.get_by_role("button", name="Rename").click()
     await one.get_by_role("textbox", name="Name").fill("Shore")
     await one.keyboard.press("Enter")

@@ -30,6 +30,41 @@ export function replace(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter((child): child is Node | string => !!child))
 }
 
+/**
+ * Make children what they should be, and keep those that are so already: whoever has the focus on one, or the
+ * finger, is not disturbed. What looks alike does alike; rows that could be mistaken have a `data-id`.
+ */
+export function redraw(element: Element, ...children: Child[]): void {
+  const wanted = children.filter((child): child is Node | string => !!child).map((child) => (typeof child === 'string' ? new Text(child) : child))
+  const ids = new Set(wanted.map(idOf))
+  for (const old of [...element.childNodes]) if (idOf(old) && !ids.has(idOf(old))) old.remove()
+  const known = new Map([...element.childNodes].filter(idOf).map((old) => [idOf(old), old]))
+  let at = element.firstChild
+  for (const node of wanted) {
+    const old = idOf(node) ? known.get(idOf(node)) : at && !idOf(at) ? at : undefined
+    if (!old) element.insertBefore(node, at)
+    else if (old !== at) element.insertBefore(old, at)
+    else at = at.nextSibling
+    if (old) merge(old, node)
+  }
+  while (at) {
+    const rest = at
+    at = at.nextSibling
+    rest.remove()
+  }
+}
+
+function idOf(node: Node): string | undefined {
+  return node instanceof HTMLElement ? node.dataset.id : undefined
+}
+
+function merge(old: ChildNode, wanted: Node): void {
+  if (old.isEqualNode(wanted)) return
+  const isSame = old instanceof Element && wanted.hasChildNodes() && old.cloneNode(false).isEqualNode(wanted.cloneNode(false))
+  if (isSame) redraw(old, ...wanted.childNodes)
+  else old.replaceWith(wanted)
+}
+
 /** Say something in a corner and to screen readers. */
 export function say(text: string, kind: 'done' | 'bad' = 'done'): void {
   const box = at('toasts')

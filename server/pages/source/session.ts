@@ -110,9 +110,9 @@ export function seemSignedOut(): void {
 export function ownName(): string {
   const kept = localStorage.getItem('plait-name')
   if (kept) return kept
-  let seed = localStorage.getItem('plait-seed')
-  if (!seed) localStorage.setItem('plait-seed', (seed = Math.random().toString(36).slice(2)))
-  return calmName(seed)
+  let chosen = localStorage.getItem('plait-calm-name')
+  if (!chosen) localStorage.setItem('plait-calm-name', (chosen = Math.random().toString(36).slice(2)))
+  return calmName(chosen)
 }
 
 export function setOwnName(name: string): void {

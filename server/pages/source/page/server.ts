@@ -2,7 +2,7 @@
 // the inside of one document.
 
 import { ApiError, get, post } from '../api'
-import { at, attempt, bytes, button, confirmed, h, replace, say, when } from '../dom'
+import { at, attempt, bytes, button, confirmed, h, redraw, replace, say, when } from '../dom'
 import { calmName } from '../ids'
 import { show } from '../signing'
 import { Chart } from './chart'
@@ -98,7 +98,7 @@ function draw(now: Overview): void {
     ['Connections', String(counters.connections_open ?? 0)], ['Live documents', String(counters.rooms ?? 0)], ['Sessions', String(counters.sessions ?? 0)],
     ['Not stored yet', bytes(counters.unsaved_bytes ?? 0)], ['Slow readers', String(counters.connections_blocked ?? 0)], ['Accounts', String(storage.accounts ?? 0)],
   ]
-  replace(at('figures'), ...figures.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))))
+  redraw(at('figures'), ...figures.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))))
   if (last && now.node === last.node && now.at > last.at) {
     const rate = (name: string) => Math.max(0, ((counters[name] ?? 0) - (last!.counters[name] ?? 0)) / (now.at - last!.at))
     charts.received.add(rate('updates_in'))
@@ -108,9 +108,9 @@ function draw(now: Overview): void {
   }
   charts.open.add(counters.connections_open ?? 0)
   last = now
-  replace(at('slow'), now.slow.length ? table(['Address', 'Protocol', 'Connected', 'Waiting'], now.slow.map((one) => [one.remote, one.dialect, `${Math.round(one.connected_s)} s`, bytes(one.waiting_bytes)])) : h('p', { class: 'soft' }, 'Everybody keeps up.'))
-  replace(at('jobs'), now.jobs.length ? table(['Kind', 'State', 'For', 'Done', 'Since'], now.jobs.map((job) => [job.kind, job.state, job.target, Object.entries(job.counts).map(([name, count]) => `${name} ${count}`).join(', '), when(job.created_at)])) : h('p', { class: 'soft' }, 'None under way.'))
-  replace(at('store'), table(['What', 'How many', 'Bytes'], [
+  redraw(at('slow'), now.slow.length ? table(['Address', 'Protocol', 'Connected', 'Waiting'], now.slow.map((one) => [one.remote, one.dialect, `${Math.round(one.connected_s)} s`, bytes(one.waiting_bytes)])) : h('p', { class: 'soft' }, 'Everybody keeps up.'))
+  redraw(at('jobs'), now.jobs.length ? table(['Kind', 'State', 'For', 'Done', 'Since'], now.jobs.map((job) => [job.kind, job.state, job.target, Object.entries(job.counts).map(([name, count]) => `${name} ${count}`).join(', '), when(job.created_at)])) : h('p', { class: 'soft' }, 'None under way.'))
+  redraw(at('store'), table(['What', 'How many', 'Bytes'], [
     ['Workspaces', String(storage.workspaces), '–'],
     ['Documents, their logs', String(storage.documents), bytes(storage.log_bytes ?? 0)],
     ['Snapshots', '–', bytes(storage.snapshot_bytes ?? 0)],
@@ -157,13 +157,13 @@ async function drawAccounts(): Promise<void> {
       account.state === 'pending' ? [['approve', 'Approve', 'Approved'], ['refuse', 'Refuse', 'Refused']]
         : account.state === 'active' ? [['disable', 'Disable', 'Disabled'], account.is_admin ? ['uncrown', 'No administrator', 'Changed'] : ['crown', 'Make administrator', 'Changed']]
           : [[account.state === 'refused' ? 'approve' : 'enable', 'Let in', 'Let in']]
-    return h('li', {},
+    return h('li', { 'data-id': account.id },
       h('span', { class: 'what' }, name, h('small', {}, h('code', {}, account.public_keys[0]?.slice(0, 12) ?? account.id), ' since ', when(account.created_at))),
       h('span', { class: `tag ${account.state === 'pending' ? 'warn' : account.state === 'active' ? '' : 'bad'}` }, account.is_admin ? 'administrator' : account.state),
       ...verbs.map(([verb, label, done], index) => button(label, act(account, verb, done), { class: index || account.state === 'active' ? 'quiet small' : 'small primary', 'aria-label': `${label}: ${name}` })))
   }
   const rest = accounts.filter((one: Account) => one.state !== 'pending')
-  replace(at('accounts'),
+  redraw(at('accounts'),
     pending.length > 0 && h('h3', {}, pending.length === 1 ? '1 waits for approval' : `${pending.length} wait for approval`),
     pending.length > 0 && h('ul', { class: 'list' }, ...pending.map(row)),
     h('ul', { class: 'list' }, ...rest.slice(0, 100).map(row)),
@@ -174,10 +174,10 @@ async function drawAccounts(): Promise<void> {
 
 async function drawRooms(): Promise<void> {
   const { documents, total } = await get('/api/admin/documents?limit=50')
-  if (!documents.length) return replace(at('rooms'), h('p', { class: 'soft' }, 'Nobody is writing now.'))
-  replace(at('rooms'), table(['Document', 'Sessions', 'Not stored', 'Log tail', 'Waiting', 'Time spent', 'Look inside'], documents.map((room: Room) => [
+  if (!documents.length) return redraw(at('rooms'), h('p', { class: 'soft' }, 'Nobody is writing now.'))
+  redraw(at('rooms'), table(['Document', 'Sessions', 'Not stored', 'Log tail', 'Waiting', 'Time spent', 'Look inside'], documents.map((room: Room) => [
     h('code', {}, room.name), String(room.sessions), bytes(room.unsaved_bytes), String(room.tail_rows), String(room.pending), `${(room.cost.spent_s * 1000).toFixed(0)} ms`,
-    button('Inspect', () => inspect(room.id), { class: 'quiet small', 'aria-label': `Inspect ${room.name}` }),
+    button('Inspect', () => inspect(room.id), { class: 'quiet small', 'data-id': room.id, 'aria-label': `Inspect ${room.name}` }),
   ])), total > documents.length && h('p', { class: 'soft' }, `The costliest of ${total}.`))
 }
 

@@ -3,7 +3,7 @@
 
 import * as Y from 'yjs'
 import { ApiError, get, post, remove } from '../api'
-import { ask, at, attempt, button, confirmed, h, replace, say, when } from '../dom'
+import { ask, at, attempt, button, confirmed, h, redraw, replace, say, when } from '../dom'
 import { titleOf, setTitle } from '../editor/title'
 import { ulid } from '../ids'
 import { keepPages } from '../keeping'
@@ -85,9 +85,9 @@ function drawPlaces(): void {
     ;[tab, query, shown] = ['documents', '', PAGE]
     void open()
   }
-  replace(at('places'),
+  redraw(at('places'),
     h('h2', {}, 'Workspaces'),
-    h('ul', { class: 'places' }, ...heaps.map((heap) => h('li', {},
+    h('ul', { class: 'places' }, ...heaps.map((heap) => h('li', { 'data-id': heap.id },
       h('a', { href: `/w/${heap.id}`, 'aria-current': heap === here ? 'page' : null, onclick: go(heap) }, named(heap), heap.role !== 'owner' && h('span', { class: 'tag' }, heap.role))))),
     button('New workspace', makeWorkspace, { class: 'quiet small' }),
   )
@@ -177,7 +177,7 @@ async function draw(): Promise<void> {
   place.querySelector('.headline h2')!.textContent = named(heap)
   for (const one of place.querySelectorAll('[role="tab"]')) one.setAttribute('aria-selected', String(one.id === `tab-${tab}`))
   at('list').setAttribute('aria-labelledby', `tab-${tab}`)
-  replace(at('list'), list)
+  redraw(at('list'), list)
   if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus()
 }
 
@@ -261,7 +261,7 @@ async function documents(heap: Heap): Promise<HTMLElement> {
 function document_(heap: Heap, row: Row): HTMLElement {
   const title = row.title || 'Untitled'
   const away = button('Delete', () => throwAway(heap, row), { class: 'quiet small danger', 'aria-label': `Delete “${title}”` })
-  return h('li', {},
+  return h('li', { 'data-id': row.id },
     h('a', { class: 'what', href: `/w/${heap.id}/${encodeURIComponent(row.id)}` }, title),
     row.files > 0 && h('span', { class: 'tag' }, row.files === 1 ? '1 file' : `${row.files} files`),
     h('small', { class: 'soft' }, when(row.updated_at)),
@@ -285,7 +285,7 @@ async function throwAway(heap: Heap, row: Row): Promise<void> {
 async function found(heap: Heap): Promise<HTMLElement> {
   const { results, total } = await post('/api/search', { heap_id: heap.id, query, limit: 50 })
   if (!results.length) return h('div', { class: 'empty' }, h('p', {}, 'Nothing has these words.'))
-  const rows = results.map((hit: { id: string; title: string; snippet: { text: string; match: boolean }[] }) => h('li', {},
+  const rows = results.map((hit: { id: string; title: string; snippet: { text: string; match: boolean }[] }) => h('li', { 'data-id': hit.id },
     h('div', { class: 'what' },
       h('a', { class: 'what', href: `/w/${heap.id}/${encodeURIComponent(hit.id)}` }, hit.title || 'Untitled'),
       h('small', {}, ...hit.snippet.map((piece) => (piece.match ? h('mark', {}, piece.text) : piece.text))))))
@@ -307,7 +307,7 @@ async function trash(heap: Heap): Promise<HTMLElement> {
   }
   return h('div', {},
     heap.role === 'owner' && h('p', { class: 'actions' }, button('Empty the trash', empty, { class: 'danger' })),
-    h('ul', { class: 'list' }, ...(blocks as Row[]).map((row) => h('li', {},
+    h('ul', { class: 'list' }, ...(blocks as Row[]).map((row) => h('li', { 'data-id': row.id },
       h('span', { class: 'what' }, row.title || 'Untitled', h('small', {}, 'deleted ', when(row.deleted_at))),
       heap.role !== 'viewer' && button('Restore', restore(row), { class: 'small', 'aria-label': `Restore “${row.title || 'Untitled'}”` })))),
   )

@@ -1,1 +1,0 @@
-import{a,b,c}from"./chunk-XZF5HY5V.js";import"./chunk-7G5FWXIU.js";import"./chunk-UTNSNJ3P.js";import"./chunk-X4UNT7GK.js";import"./chunk-KGZVWZBL.js";import"./chunk-2PMB63RE.js";import"./chunk-GLUKJYRJ.js";import"./chunk-BMW43XI7.js";import"./chunk-BOPGAJ6D.js";import"./chunk-HWAZF63K.js";import"./chunk-UJVVLSSD.js";export{b as BLOCKS,a as MARKDOWN,c as start};
