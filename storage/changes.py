@@ -28,6 +28,7 @@ from storage.errors import reaching
 from storage.pool import Connection, Pool, transaction
 from storage.recording import MARKS, SINCE, Changed, RecordChange, RecordPage
 from storage.settling import Settled, settle_under_lock
+from storage.tallies import BEHIND, recount
 
 __all__ = [
     "Changed",
@@ -111,11 +112,8 @@ FROM (
 """
 _DIRTY_IN = _DIRTY.format(within="AND scope <= $1")
 _DIRTY_ANYWHERE = _DIRTY.format(within="")
-_SINCE = """
-WITH totals AS (
-    SELECT count(*) FILTER (WHERE NOT deleted) AS changed, count(*) FILTER (WHERE deleted) AS gone
-    FROM changes WHERE scope = $1 AND collection = '' AND stamp > $2
-), page AS MATERIALIZED (
+_SINCE = f"""
+WITH totals AS ({BEHIND}), page AS MATERIALIZED (
     SELECT stamp, document, deleted FROM changes
     WHERE scope = $1 AND collection = '' AND stamp > $2 ORDER BY stamp LIMIT $3
 )
@@ -128,7 +126,7 @@ LEFT JOIN (
     LEFT JOIN LATERAL (SELECT * FROM blocks WHERE document = p.document OFFSET 0) b ON true
 ) ON true
 WHERE s.id = $1 ORDER BY p.stamp
-"""
+"""  # noqa: S608  (parts of ours)
 _ENTRY = Entry.__struct_fields__
 _MARKERS = "SELECT id, last_stamp FROM scopes WHERE id = ANY ($1)"
 _UNSETTLED = """
@@ -147,12 +145,14 @@ WHERE id = $1 AND (deleted_at IS NOT NULL) <> $2 RETURNING last_stamp
 _TURN_ALL = """
 WITH turned AS (
     SELECT c.document, row_number() OVER (ORDER BY c.stamp) AS place,
-           $3 OR h.deleted OR b.trashed_at IS NOT NULL OR b.removed_at IS NOT NULL AS deleted
+           $3 OR h.deleted OR b.trashed_at IS NOT NULL OR b.removed_at IS NOT NULL AS deleted,
+           b.trashed_at IS NOT NULL AND b.removed_at IS NULL AND NOT h.deleted AS trashed
     FROM changes c JOIN heads h ON h.document = c.document
     LEFT JOIN blocks b ON b.document = c.document
     WHERE c.scope = $1 AND c.collection = ''
 ), stamped AS (
-    UPDATE changes c SET stamp = $2 + t.place, deleted = coalesce(t.deleted, false) FROM turned t
+    UPDATE changes c SET stamp = $2 + t.place, deleted = coalesce(t.deleted, false),
+        trashed = coalesce(t.trashed, false) FROM turned t
     WHERE c.scope = $1 AND c.document = t.document AND c.collection = ''
 )
 UPDATE scopes SET last_stamp = $2 + (SELECT count(*) FROM turned) WHERE id = $1
@@ -195,17 +195,17 @@ class Changes:
     async def since(self, scope: str, since: int, limit: int) -> Page:
         """What has a later stamp than `since`, oldest first; settle before, to miss nothing."""
         with reaching():
-            rows = await self._pool.fetch(_SINCE, scope, since, limit)
+            rows = await self._pool.fetch(_SINCE, scope, since, limit + 1)
         if not rows:
             return Page(entries=[], marker=0, changed=0, deleted=0, has_more=False)
         first = rows[0]
         # By position: a page holds a thousand of them.
         entries = [
             Entry(**dict(zip(_ENTRY, tuple(row), strict=False)))
-            for row in rows
+            for row in rows[:limit]
             if row[0] is not None
         ]
-        has_more = len(entries) < first["changed"] + first["gone"]
+        has_more = len(rows) > limit
         return Page(
             entries=entries,
             marker=entries[-1].stamp if has_more else first["last_stamp"],
@@ -283,4 +283,5 @@ async def _turn_all(connection: Connection, scope: str, now_ms: int, *, deleted:
     if last is None:
         return False
     await connection.execute(_TURN_ALL, scope, max(now_ms - 1, last), deleted)
+    await recount(connection, scope)
     return True

@@ -7,7 +7,7 @@ ordinary update, so documents can be created and rows appended meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -17,6 +17,7 @@ import msgspec
 
 from storage.pool import Connection
 from storage.recording import RecordChange, due_records, stamped, write_records
+from storage.tallies import MOVE, Place, difference
 
 if TYPE_CHECKING:
     from crdt.blocks import Facts
@@ -32,6 +33,8 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     stamp: int
     deleted: bool
+    trashed: bool = False
+    """It lies in the trash, and can be taken out of it."""
     was_deleted: bool | None
     """On which side it was before; None: it was not in the feed yet."""
     closed: bool
@@ -52,12 +55,12 @@ _PASSING = _LOCK_SCOPES.format(skip="SKIP LOCKED")
 # the order makes the one in `changes` go by its primary key, where '' comes first.
 _STATE = """
 SELECT h.document, h.deleted, b.sequence, b.lineage, b.trashed_at, b.removed_at,
-       c.deleted AS was_deleted
+       c.deleted AS was_deleted, c.stamp AS was_stamp, c.trashed AS was_trashed
 FROM unnest($1::uuid[]) AS w (document)
 CROSS JOIN LATERAL (SELECT * FROM heads WHERE document = w.document OFFSET 0) h
 LEFT JOIN LATERAL (SELECT * FROM blocks WHERE document = w.document OFFSET 0) b ON true
 LEFT JOIN LATERAL (
-    SELECT collection, record, deleted FROM changes
+    SELECT collection, record, deleted, stamp, trashed FROM changes
     WHERE scope = h.scope AND document = w.document ORDER BY collection, record LIMIT 1
 ) c ON c.collection = '' AND c.record = ''
 WHERE h.dirty
@@ -71,7 +74,8 @@ _CLOSE = (
     WHERE id IN (SELECT scope FROM heads WHERE document = ANY ($1))
     """,
 )
-_WRITE = """
+_COUNTS = "$20::text[], $21::int[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[]"
+_WRITE = f"""
 WITH held AS MATERIALIZED (
     SELECT document, head, lineage, deleted FROM heads
     WHERE document = ANY ($1) AND dirty ORDER BY document FOR UPDATE SKIP LOCKED
@@ -83,11 +87,11 @@ WITH held AS MATERIALIZED (
     WHERE h.document = held.document AND held.deleted = r.deleted
       AND (held.deleted OR (held.head = r.sequence AND held.lineage = r.lineage))
 ), stamped AS (
-    INSERT INTO changes (scope, document, stamp, deleted)
-    SELECT * FROM unnest($4::text[], $1::uuid[], $5::bigint[], $6::bool[])
-    ON CONFLICT (scope, document, collection, record)
-    DO UPDATE SET stamp = excluded.stamp, deleted = excluded.deleted
-), known AS (
+    INSERT INTO changes (scope, document, stamp, deleted, trashed)
+    SELECT * FROM unnest($4::text[], $1::uuid[], $5::bigint[], $6::bool[], $19::bool[])
+    ON CONFLICT (scope, document, collection, record) DO UPDATE SET stamp = excluded.stamp,
+        deleted = excluded.deleted, trashed = excluded.trashed
+), {MOVE.format(columns=_COUNTS)}, known AS (
     INSERT INTO blocks (scope, document, sequence, lineage, trashed_at, removed_at, title,
                         state_vector, delete_only)
     SELECT * FROM unnest($7::text[], $8::uuid[], $9::bigint[], $10::bigint[], $11::bigint[],
@@ -99,7 +103,7 @@ WITH held AS MATERIALIZED (
 )
 UPDATE scopes s SET last_stamp = m.stamp
 FROM unnest($16::text[], $17::bigint[]) AS m (id, stamp) WHERE s.id = m.id
-"""
+"""  # noqa: S608  (parts of ours)
 
 
 async def settle_under_lock(
@@ -130,7 +134,9 @@ async def settle_under_lock(
             it = _settled(one, states[document], stamp, scopes[scope], closed)
             settled.append(msgspec.structs.replace(it, records=records) if records else it)
             stamp += 1 + len(records)
-    await _write(connection, due, settled, [_is_fenced(p, states, closed) for p in due])
+    moved = difference(_before(settled, states), map(_place, settled))
+    fenced = [_is_fenced(p, states, closed) for p in due]
+    await _write(connection, due, settled, (fenced, [s.trashed for s in settled], *moved))
     await write_records(connection, due, items, {s.document: s.records for s in settled})
     return settled
 
@@ -183,17 +189,30 @@ def _settled(
         name=dirty.name,
         stamp=stamp,
         deleted=state["deleted"] or scope["deleted"] or said != (None, None),
+        trashed=said[0] is not None and said[1] is None and not state["deleted"],
         was_deleted=state["was_deleted"],
         closed=dirty.document in closed,
         facts=facts,
     )
 
 
+def _before(settled: Iterable[Settled], states: Mapping[UUID, asyncpg.Record]) -> Iterator[Place]:
+    """Where they stood in the feed."""
+    for one in settled:
+        state = states[one.document]
+        if state["was_stamp"] is not None:
+            yield Place(one.scope, state["was_stamp"], state["was_deleted"], state["was_trashed"])
+
+
+def _place(one: Settled) -> Place:
+    return Place(one.scope, one.stamp, one.deleted, one.trashed)
+
+
 async def _write(
     connection: Connection,
     due: Sequence[Projected],
     settled: Sequence[Settled],
-    fenced: Sequence[bool],
+    more: Sequence[object],
 ) -> None:
     known = [p for p in due if p.facts is not None]
     facts = [p.facts for p in due if p.facts is not None]
@@ -217,5 +236,5 @@ async def _write(
         [f.delete_only for f in facts],
         list(markers),
         list(markers.values()),
-        fenced,
+        *more,
     )

@@ -16,6 +16,7 @@ from storage.documents import global_form, make_id
 from storage.errors import reaching
 from storage.extracts import storable
 from storage.pool import Pool, transaction
+from storage.tallies import TOTALS
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,25 +78,32 @@ LEFT JOIN documents d ON d.scope = s.id AND d.name = s.index_block AND d.deleted
 LEFT JOIN blocks b ON b.document = d.id
 WHERE s.id = $1 AND s.deleted_at IS NULL
 """
-_WHICH = """
-CASE $2 WHEN 'live' THEN b.trashed_at IS NULL WHEN 'trashed' THEN b.trashed_at IS NOT NULL
-        WHEN 'files' THEN b.trashed_at IS NULL AND t.files > 0 ELSE true END
-"""
-_FROM = f"""
-FROM changes c JOIN documents d ON d.id = c.document
-JOIN heads h ON h.document = d.id
-LEFT JOIN blocks b ON b.document = d.id
-LEFT JOIN block_texts t ON t.document = d.id
-WHERE c.scope = $1 AND c.collection = '' AND d.deleted_at IS NULL AND b.removed_at IS NULL
-  AND {_WHICH}
-"""
-_CONTENTS = f"""
+# Of a page only the rows that it shows are looked at: each kind has its own way into the feed.
+_PLACES = {
+    LIVE: "SELECT document, stamp FROM changes WHERE scope = $1 AND collection = ''"
+    " AND NOT deleted ORDER BY stamp DESC",
+    TRASHED: "SELECT document, stamp FROM changes WHERE scope = $1 AND trashed ORDER BY stamp DESC",
+    ANY: "SELECT document, stamp FROM changes WHERE scope = $1 AND collection = ''"
+    " AND (NOT deleted OR trashed) ORDER BY stamp DESC",
+    FILES: """
+        SELECT c.document, c.stamp FROM block_texts t CROSS JOIN LATERAL (
+            SELECT document, stamp, deleted FROM changes WHERE scope = t.scope
+            AND document = t.document AND collection = '' AND record = '' OFFSET 0
+        ) c WHERE t.scope = $1 AND t.files > 0 AND NOT c.deleted ORDER BY c.stamp DESC
+    """,
+}
+_CONTENTS = """
 SELECT d.name, d.kind, coalesce(b.title, '') AS title, d.sync_version, d.created_at,
        c.stamp, b.trashed_at, h.log_bytes + h.snapshot_bytes AS size,
        coalesce(t.files, 0) AS files
-{_FROM} ORDER BY c.stamp DESC LIMIT $3 OFFSET $4
+FROM ({places} LIMIT $2 OFFSET $3) c
+CROSS JOIN LATERAL (SELECT * FROM documents WHERE id = c.document OFFSET 0) d
+CROSS JOIN LATERAL (SELECT * FROM heads WHERE document = c.document OFFSET 0) h
+LEFT JOIN LATERAL (SELECT * FROM blocks WHERE document = c.document OFFSET 0) b ON true
+LEFT JOIN LATERAL (SELECT files FROM block_texts WHERE document = c.document OFFSET 0) t ON true
+ORDER BY c.stamp DESC
 """
-_COUNT = f"SELECT count(*) {_FROM}"
+_COUNT_FILES = f"SELECT count(*) FROM ({_PLACES[FILES]}) f"  # noqa: S608  (ours)
 _COUNTS = """
 SELECT count(*) FILTER (WHERE b.trashed_at IS NULL) AS blocks,
        count(*) FILTER (WHERE b.trashed_at IS NOT NULL) AS trashed,
@@ -179,14 +187,19 @@ class Workspaces:
     async def contents(self, scope: str, which: str, limit: int, offset: int) -> list[Row]:
         """Blocks of a workspace, last changed first."""
         with reaching():
-            rows = await self._pool.fetch(_CONTENTS, scope, which, limit, offset)
+            sql = _CONTENTS.format(places=_PLACES[which])
+            rows = await self._pool.fetch(sql, scope, limit, offset)
         return [Row(**row) for row in rows]
 
     async def count(self, scope: str, which: str) -> int:
         """How many blocks `contents` would list."""
         with reaching():
-            found: int = await self._pool.fetchval(_COUNT, scope, which)
-        return found
+            if which == FILES:
+                return int(await self._pool.fetchval(_COUNT_FILES, scope))
+            row = await self._pool.fetchrow(TOTALS, scope)
+        assert row is not None
+        live, trashed = row
+        return int({LIVE: live, TRASHED: trashed, ANY: live + trashed}[which])
 
     async def counts(self, scope: str) -> Counts:
         """What is in a workspace."""

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import aiohttp
 import msgspec
 
+from crdt import blocks
+from crdt.document import Document
 from crdt.ids import make_ulid
 from crdt.wire.lib0 import var_string, var_uint
 from scripts._load.login import Login
@@ -45,27 +47,42 @@ class Device:
             "Content-Type": "application/json",
         }
 
-    def push_body(self, notes: list[Note], clock: int) -> bytes:
-        """A push of one more sentence for each note."""
-        return msgspec.json.encode({"blocks": [self._item(note, clock) for note in notes]})
+    def push_body(self, notes: list[Note], clock: int, text: str = TEXT) -> bytes:
+        """A push of one more sentence for each note; another than the usual one can be the last."""
+        return msgspec.json.encode({"blocks": [self.item(note, clock, text) for note in notes]})
 
-    def _item(self, note: Note, clock: int) -> dict[str, Any]:
-        update = insertion(note.client, clock * len(TEXT), TEXT)
+    def item(self, note: Note, clock: int, text: str = TEXT) -> dict[str, Any]:
+        """One block of a push."""
+        update = insertion(note.client, clock * len(TEXT), text)
+        vector = b"\x01" + var_uint(note.client) + var_uint(clock * len(TEXT) + len(text))
+        return self._pushed(note, vector, update)
+
+    def trash_body(self, note: Note) -> bytes:
+        """A push that puts a note into the trash."""
+        document = Document(client_id=note.client + 1)
+        update = document.edit(blocks.trash(time.time_ns() // 1_000_000))
+        assert update is not None
+        return msgspec.json.encode(
+            {"blocks": [self._pushed(note, document.state_vector(), update)]}
+        )
+
+    def _pushed(self, note: Note, vector: bytes, update: bytes) -> dict[str, Any]:
         return {
             "block_id": note.block,
             "workspace_id": self.workspace,
-            "state_vector": vector_of(note, clock + 1),
+            "state_vector": base64.b64encode(vector).decode(),
             "update": base64.b64encode(update).decode(),
             "sync_version": 1,
         }
 
     def pull_body(self, notes: list[Note], clock: int) -> bytes:
         """A pull by a device that has `clock` sentences of each."""
-        items = [
-            {"block_id": n.block, "state_vector": vector_of(n, clock), "sync_version": 1}
-            for n in notes
-        ]
-        return msgspec.json.encode({"blocks": items})
+        return msgspec.json.encode({"blocks": [self.asked(note, clock) for note in notes]})
+
+    def asked(self, note: Note, clock: int) -> dict[str, Any]:
+        """One block of a pull."""
+        vector = vector_of(note, clock)
+        return {"block_id": note.block, "state_vector": vector, "sync_version": 1}
 
     async def post(self, route: str, body: bytes) -> dict[str, Any]:
         """One request; its answer."""

@@ -23,6 +23,7 @@ from storage.errors import reaching
 from storage.extracts import body_form, storable, target_form
 from storage.loading import unpack
 from storage.pool import Connection, Pool
+from storage.tallies import WRONG
 
 _PAGE = 500
 _KIND = "block"
@@ -100,6 +101,8 @@ async def verify(pool: Pool, told: Callable[[Verified], None] = lambda _: None) 
         for row in await pool.fetch(_ORPHANS):
             if row["count"]:
                 done.add("database", f"{row['what']}: {row['count']}")
+        for row in await pool.fetch(WRONG):
+            done.add(f"workspace {row['scope']}", "its changes are counted wrongly")
     return done
 
 

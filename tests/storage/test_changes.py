@@ -4,7 +4,9 @@ import re
 
 from storage.changes import _DIRTY_IN, _SINCE, Changes
 from storage.documents import Documents
-from storage.pool import Pool
+from storage.pool import Pool, transaction
+from storage.tallies import TOTALS, recount
+from storage.workspaces import _CONTENTS, _PLACES, LIVE, TRASHED, Workspaces
 from tests.storage.feeds import NOW_MS, follow, marked, settle, titled
 from tests.storage.papers import make_scope, paper, write
 
@@ -182,27 +184,40 @@ async def test_what_is_written_in_a_deleted_scope_counts_as_deleted(
     assert [(entry.title, entry.deleted) for entry in entries] == [("late", True)]
 
 
-async def test_a_delta_of_few_matches_reads_few_rows_however_large_the_scope(pool: Pool) -> None:
-    """Totals and page come from the index alone, and no table is read through.
+async def test_a_page_reads_few_rows_however_large_the_scope(pool: Pool) -> None:
+    """Totals are counted beforehand, a page comes from the index, and no table is read through.
 
-    A delta of 20 matches touches as many pages among 2,000 blocks as among 40,000, but for the
-    deeper indexes; also where the statistics are of a moment when everything was dirty.
+    A delta of 20 matches, one from the start, one from the middle, what waits for its stamp and the
+    trash touch as many pages among 2,000 blocks as among 40,000, but for the deeper indexes; also
+    where the statistics are of a moment when everything was dirty.
     """
-    pages = []
+    first = "'00000000-0000-0000-0000-000000000000'"
+    trash = _CONTENTS.format(places=_PLACES[TRASHED])
+    pages, plans = [], []
     for size in (2_000, 40_000):
         await grow(pool, size)
-        plan = await explain(pool, _SINCE, "'W'", str(NOW_MS + size - 20), "10")
-        assert plan.count("Index Only Scan using changes_by_stamp on changes") == 2, plan
-        waiting = await explain(
-            pool, _DIRTY_IN, "'W'", "'00000000-0000-0000-0000-000000000000'", "9"
-        )
-        pages.append(_pages(plan) + _pages(waiting))
+        plans = [
+            await explain(pool, _SINCE, "'W'", str(NOW_MS + size - 20), "10"),
+            await explain(pool, _SINCE, "'W'", "0", "10"),
+            await explain(pool, _SINCE, "'W'", str(NOW_MS + size // 2), "10"),
+            await explain(pool, _DIRTY_IN, "'W'", first, "9"),
+            await explain(pool, trash, "'W'", "10", "0"),
+            await explain(pool, TOTALS, "'W'"),
+        ]
+        assert plans[0].count("Index Only Scan using changes_by_stamp on changes") == 2, plans[0]
+        pages.append([_pages(plan) for plan in plans])
 
-    for table in ("changes", "documents", "heads"):
-        assert f"Seq Scan on {table}" not in plan + waiting, plan + waiting
-    assert pages[1] <= pages[0] + 40, pages
-    page = await Changes(pool).since("W", NOW_MS + 40_000 - 20, 10)
-    assert (len(page.entries), page.changed) == (10, 20)
+    for plan in plans:
+        for table in ("changes", "documents", "heads"):
+            assert f"Seq Scan on {table}" not in plan, plan
+    for few, many in zip(*pages, strict=True):
+        assert many <= few + 50, pages
+    for since, left in ((NOW_MS + 40_000 - 20, 20), (NOW_MS, 40_000), (NOW_MS + 9_000, 31_000)):
+        page = await Changes(pool).since("W", since, 10)
+        assert (len(page.entries), page.changed + page.deleted) == (10, left)
+    workspaces = Workspaces(pool)
+    assert [await workspaces.count("W", which) for which in (LIVE, TRASHED)] == [39_997, 3]
+    assert len(await workspaces.contents("W", TRASHED, 10, 0)) == 3
 
 
 async def grow(pool: Pool, size: int) -> None:
@@ -216,11 +231,14 @@ async def grow(pool: Pool, size: int) -> None:
             FROM generate_series((SELECT count(*) FROM documents) + 1, $1) n
             RETURNING id, substr(name, 2)::bigint AS n
         ), heads AS (INSERT INTO heads (document, scope, head) SELECT id, 'W', n FROM made)
-        INSERT INTO changes (scope, document, stamp) SELECT 'W', id, $2::bigint + n FROM made
+        INSERT INTO changes (scope, document, stamp, deleted, trashed)
+        SELECT 'W', id, $2::bigint + n, n <= 3, n <= 3 FROM made
         """,
         size,
         NOW_MS,
     )
+    async with transaction(pool) as connection:
+        await recount(connection, "W")
     await pool.execute("UPDATE heads SET dirty = true")
     await pool.execute("VACUUM ANALYZE")
     await pool.execute("UPDATE heads SET dirty = false WHERE head <> 7")
