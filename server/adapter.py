@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from aiohttp import web
 
@@ -202,8 +202,6 @@ TABLE = web.AppKey("route table", dict[Any, Mounted])
 
 CLOSED = web.AppKey("closed paths", dict[str, Mounted])
 """The paths of closed adapters, and a route of each."""
-
-Middle: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def mount(app: web.Application, adapter: Adapter) -> None:

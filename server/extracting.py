@@ -14,8 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from aiohttp import web
-
 from crdt import projection
 from crdt.document import Document
 from crdt.errors import DocumentBroken, UpdateError
@@ -223,6 +221,3 @@ def _extract(change: Behind, seen: Projection, sequence: int) -> Extract:
         files=len(seen.files),
         file_bytes=min(sum(file.size for file in seen.files), _FILE_BYTES_MAX),
     )
-
-
-EXTRACTING = web.AppKey("extracting", Extracting)

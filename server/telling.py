@@ -81,9 +81,6 @@ class NotSubscribed(msgspec.Struct, kw_only=True):
     """bad_request, forbidden, too_many or unavailable."""
 
 
-NOTICES = BlockNotice | MemberNotice | Resync | Subscribed | Unsubscribed | NotSubscribed
-
-
 class Sides:
     """On which side of the feed documents were before their latest changes."""
 

@@ -13,7 +13,6 @@ from typing import cast
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
-NORMAL = 1000
 PROTOCOL_ERROR = 1002
 UNSUPPORTED = 1003
 TOO_BIG = 1009
@@ -30,12 +29,6 @@ def encode(payload: bytes) -> bytes:
     if size < 65536:
         return b"\x82\x7e" + size.to_bytes(2, "big") + payload
     return b"\x82\x7f" + size.to_bytes(8, "big") + payload
-
-
-def encode_text(text: str) -> bytes:
-    """One whole text frame from server to client."""
-    frame = encode(text.encode())
-    return b"\x81" + frame[1:]
 
 
 def encode_close(code: int, reason: str) -> bytes:

@@ -32,7 +32,6 @@ _QUALITY: Final = 80
 _EFFORT: Final = 3
 SIDE_MAX: Final = 65_500
 """Pixels of one side of an original; libvips' own bounds are near."""
-_DELAY_MS: Final = 100
 
 
 def prepare() -> None:

@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
-from aiohttp import web
 
 from server.errors import Busy
 from server.media.work import Answer, Job, Limits, Refused
@@ -220,6 +219,3 @@ def _environment() -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-
-
-WORKSHOP = web.AppKey("workshop", Workshop)

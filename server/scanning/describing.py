@@ -41,7 +41,6 @@ class Describing:
     def __init__(self, gallery: Gallery, documents: Documents) -> None:
         self._gallery = gallery
         self._documents = documents
-        self._stirred = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -54,10 +53,6 @@ class Describing:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-
-    def stir(self) -> None:
-        """A file came just now."""
-        self._stirred.set()
 
     async def describe(self, file: FileRecord) -> Facts | None:
         """Look at one file and tell its block; None where nothing can be said of it.
@@ -84,10 +79,7 @@ class Describing:
     async def _run(self) -> None:
         pause = LOOK_S
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._stirred.wait()
-            self._stirred.clear()
+            await asyncio.sleep(pause)
             pause = LOOK_S
             try:
                 while found := await self._gallery.kept.undescribed(_BATCH):

@@ -18,7 +18,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from aiohttp import web
 
 from crdt.ids import make_ulid
 from server.errors import ApiError
@@ -294,6 +293,3 @@ class Jobs:
 def is_open(job: Job) -> bool:
     """Whether a job waits or runs."""
     return job.state in OPEN
-
-
-JOBS = web.AppKey("jobs", Jobs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -224,8 +224,6 @@ async def test_a_rebuilt_document_is_not_mixed_with_the_old_one(nodes: Pair) -> 
 
 
 # -- what goes wrong ----------------------------------------------------------------------
-
-Lossy = Callable[..., Awaitable[tuple[Pair, Hub]]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -16,8 +16,6 @@ from tests.server.adapters.heaps.device import EMPTY, Device, bytes64, new_id, r
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TAKEN = {"created", "updated", "unchanged"}
-
 
 async def test_an_unknown_block_is_made_with_the_clients_id(inside: Inside, ada: Guest) -> None:
     """In the workspace that the client says, owned by who pushed."""
