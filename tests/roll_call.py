@@ -14,6 +14,8 @@ import pytest
 
 HOME = Path(__file__).resolve().parent.parent
 PAGES = ("tests/COMPLAINTS.md", "tests/FAULTS.md", "auth/README.md")
+_CHOOSING = ("keyword", "markexpr", "deselect", "ignore", "collectonly", "lf", "stepwise")
+"""Options of pytest that leave tests out."""
 _FUNCTION = re.compile(r"tests/[\w/]+\.py::\w+")
 
 
@@ -32,10 +34,8 @@ class RollCall:
     """Hears of every test, in the process that hears of all."""
 
     def __init__(self, config: pytest.Config) -> None:
-        option = config.option
-        self._is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (
-            option.keyword or option.markexpr or option.deselect or option.collectonly
-        )
+        chosen = any(getattr(config.option, name, None) for name in _CHOOSING)
+        self._is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not chosen
         self._passed: set[str] = set()
         self._absent: list[str] = []
 
