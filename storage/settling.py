@@ -35,6 +35,8 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool
     trashed: bool = False
     """It lies in the trash, and can be taken out of it."""
+    size: int = 0
+    """Stored bytes, from above."""
     was_deleted: bool | None
     """On which side it was before; None: it was not in the feed yet."""
     closed: bool
@@ -55,12 +57,13 @@ _PASSING = _LOCK_SCOPES.format(skip="SKIP LOCKED")
 # the order makes the one in `changes` go by its primary key, where '' comes first.
 _STATE = """
 SELECT h.document, h.deleted, b.sequence, b.lineage, b.trashed_at, b.removed_at,
-       c.deleted AS was_deleted, c.stamp AS was_stamp, c.trashed AS was_trashed
+       c.deleted AS was_deleted, c.stamp AS was_stamp, c.trashed AS was_trashed,
+       c.size AS was_size
 FROM unnest($1::uuid[]) AS w (document)
 CROSS JOIN LATERAL (SELECT * FROM heads WHERE document = w.document OFFSET 0) h
 LEFT JOIN LATERAL (SELECT * FROM blocks WHERE document = w.document OFFSET 0) b ON true
 LEFT JOIN LATERAL (
-    SELECT collection, record, deleted, stamp, trashed FROM changes
+    SELECT collection, record, deleted, stamp, trashed, size FROM changes
     WHERE scope = h.scope AND document = w.document ORDER BY collection, record LIMIT 1
 ) c ON c.collection = '' AND c.record = ''
 WHERE h.dirty
@@ -74,7 +77,7 @@ _CLOSE = (
     WHERE id IN (SELECT scope FROM heads WHERE document = ANY ($1))
     """,
 )
-_COUNTS = "$20::text[], $21::int[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[]"
+_COUNTS = "$21::text[], $22::int[], " + ", ".join(f"${n}::bigint[]" for n in range(23, 28))
 _WRITE = f"""
 WITH held AS MATERIALIZED (
     SELECT document, head, lineage, deleted FROM heads
@@ -87,10 +90,11 @@ WITH held AS MATERIALIZED (
     WHERE h.document = held.document AND held.deleted = r.deleted
       AND (held.deleted OR (held.head = r.sequence AND held.lineage = r.lineage))
 ), stamped AS (
-    INSERT INTO changes (scope, document, stamp, deleted, trashed)
-    SELECT * FROM unnest($4::text[], $1::uuid[], $5::bigint[], $6::bool[], $19::bool[])
+    INSERT INTO changes (scope, document, stamp, deleted, trashed, size)
+    SELECT * FROM unnest($4::text[], $1::uuid[], $5::bigint[], $6::bool[], $19::bool[],
+                         $20::bigint[])
     ON CONFLICT (scope, document, collection, record) DO UPDATE SET stamp = excluded.stamp,
-        deleted = excluded.deleted, trashed = excluded.trashed
+        deleted = excluded.deleted, trashed = excluded.trashed, size = excluded.size
 ), {MOVE.format(columns=_COUNTS)}, known AS (
     INSERT INTO blocks (scope, document, sequence, lineage, trashed_at, removed_at, title,
                         state_vector, delete_only)
@@ -136,7 +140,8 @@ async def settle_under_lock(
             stamp += 1 + len(records)
     moved = difference(_before(settled, states), map(_place, settled))
     fenced = [_is_fenced(p, states, closed) for p in due]
-    await _write(connection, due, settled, (fenced, [s.trashed for s in settled], *moved))
+    shown = [[s.trashed for s in settled], [s.size for s in settled]]
+    await _write(connection, due, settled, (fenced, *shown, *moved))
     await write_records(connection, due, items, {s.document: s.records for s in settled})
     return settled
 
@@ -189,6 +194,7 @@ def _settled(
         name=dirty.name,
         stamp=stamp,
         deleted=state["deleted"] or scope["deleted"] or said != (None, None),
+        size=dirty.size,
         trashed=said[0] is not None and said[1] is None and not state["deleted"],
         was_deleted=state["was_deleted"],
         closed=dirty.document in closed,
@@ -201,11 +207,12 @@ def _before(settled: Iterable[Settled], states: Mapping[UUID, asyncpg.Record]) -
     for one in settled:
         state = states[one.document]
         if state["was_stamp"] is not None:
-            yield Place(one.scope, state["was_stamp"], state["was_deleted"], state["was_trashed"])
+            was = (state[f"was_{name}"] for name in ("stamp", "deleted", "trashed", "size"))
+            yield Place(one.scope, *was)
 
 
 def _place(one: Settled) -> Place:
-    return Place(one.scope, one.stamp, one.deleted, one.trashed)
+    return Place(one.scope, one.stamp, one.deleted, one.trashed, one.size)
 
 
 async def _write(

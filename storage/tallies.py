@@ -34,6 +34,8 @@ class Place(msgspec.Struct, frozen=True):
     gone: bool
     trashed: bool
     """Gone into the trash and no further."""
+    size: int = 0
+    """Stored bytes when it was stamped."""
 
 
 BEHIND = f"""
@@ -51,67 +53,66 @@ SELECT coalesce(sum(live), 0)::bigint AS changed, coalesce(sum(gone), 0)::bigint
 """  # noqa: S608  (numbers of ours)
 """Totals of scope $1 behind marker $2."""
 TOTALS = f"""
-SELECT coalesce(sum(live), 0)::bigint AS live, coalesce(sum(trashed), 0)::bigint AS trashed
+SELECT coalesce(sum(live), 0)::bigint AS live, coalesce(sum(trashed), 0)::bigint AS trashed,
+       coalesce(sum(bytes), 0)::bigint AS bytes
 FROM change_counts WHERE scope = $1 AND bits = {LONG}
 """  # noqa: S608
 MOVE = """
 moved AS MATERIALIZED (
     SELECT d.scope, d.bits, d.stretch, c.ctid AS place, coalesce(c.live, 0) + d.live AS live,
-           coalesce(c.gone, 0) + d.gone AS gone, coalesce(c.trashed, 0) + d.trashed AS trashed
-    FROM unnest({columns}) AS d (scope, bits, stretch, live, gone, trashed)
+           coalesce(c.gone, 0) + d.gone AS gone, coalesce(c.trashed, 0) + d.trashed AS trashed,
+           coalesce(c.bytes, 0) + d.bytes AS bytes
+    FROM unnest({columns}) AS d (scope, bits, stretch, live, gone, trashed, bytes)
     LEFT JOIN LATERAL (
-        SELECT ctid, live, gone, trashed FROM change_counts
+        SELECT ctid, live, gone, trashed, bytes FROM change_counts
         WHERE scope = d.scope AND bits = d.bits AND stretch = d.stretch OFFSET 0
     ) c ON true
 ), emptied AS (
     DELETE FROM change_counts WHERE ctid = ANY (
         ARRAY(SELECT place FROM moved WHERE place IS NOT NULL AND live <= 0 AND gone <= 0))
 ), counted AS (
-    INSERT INTO change_counts (scope, bits, stretch, live, gone, trashed)
-    SELECT scope, bits, stretch, live, gone, trashed FROM moved WHERE live > 0 OR gone > 0
+    INSERT INTO change_counts (scope, bits, stretch, live, gone, trashed, bytes)
+    SELECT scope, bits, stretch, live, gone, trashed, bytes FROM moved WHERE live > 0 OR gone > 0
     ON CONFLICT (scope, bits, stretch) DO UPDATE SET live = excluded.live, gone = excluded.gone,
-        trashed = excluded.trashed
+        trashed = excluded.trashed, bytes = excluded.bytes
 )"""
 """Parts of a statement that add `columns` of `difference` under the scopes' locks: what is empty
 goes, so that a document which is edited for years does not leave a row for each four seconds."""
+_COUNTED = f"""
+SELECT scope, bits, stamp >> bits AS stretch, count(*) FILTER (WHERE NOT deleted) AS live,
+       count(*) FILTER (WHERE deleted) AS gone, count(*) FILTER (WHERE trashed) AS trashed,
+       coalesce(sum(size) FILTER (WHERE bits = {LONG} AND (NOT deleted OR trashed)), 0)::bigint
+       AS bytes
+FROM changes CROSS JOIN unnest(ARRAY[{SHORT}, {MIDDLE}, {LONG}]) AS bits
+WHERE collection = '' {{within}} GROUP BY 1, 2, 3
+"""  # noqa: S608
 RECOUNT = (
     "DELETE FROM change_counts WHERE scope = $1",
-    """
-    INSERT INTO change_counts (scope, bits, stretch, live, gone, trashed)
-    SELECT scope, bits, stamp >> bits, count(*) FILTER (WHERE NOT deleted),
-           count(*) FILTER (WHERE deleted), count(*) FILTER (WHERE trashed)
-    FROM changes CROSS JOIN unnest(ARRAY[12, 22, 33]) AS bits
-    WHERE scope = $1 AND collection = '' GROUP BY 1, 2, 3
-    """,
+    "INSERT INTO change_counts (scope, bits, stretch, live, gone, trashed, bytes)"
+    + _COUNTED.format(within="AND scope = $1"),
 )
-WRONG = """
-SELECT coalesce(m.scope, c.scope) AS scope FROM (
-    SELECT scope, bits, stamp >> bits AS stretch, count(*) FILTER (WHERE NOT deleted) AS live,
-           count(*) FILTER (WHERE deleted) AS gone, count(*) FILTER (WHERE trashed) AS trashed
-    FROM changes CROSS JOIN unnest(ARRAY[12, 22, 33]) AS bits
-    WHERE collection = '' GROUP BY 1, 2, 3
-) m FULL JOIN change_counts c USING (scope, bits, stretch)
-WHERE (m.live, m.gone, m.trashed) IS DISTINCT FROM (c.live, c.gone, c.trashed)
+WRONG = f"""
+SELECT coalesce(m.scope, c.scope) AS scope FROM ({_COUNTED.format(within="")}) m
+FULL JOIN change_counts c USING (scope, bits, stretch)
+WHERE (m.live, m.gone, m.trashed, m.bytes) IS DISTINCT FROM (c.live, c.gone, c.trashed, c.bytes)
 GROUP BY 1
-"""
+"""  # noqa: S608
 """Scopes whose counts are not those of their rows."""
 
 
-def difference(
-    before: Iterable[Place], after: Iterable[Place]
-) -> tuple[list[str], list[int], list[int], list[int], list[int], list[int]]:
-    """What becomes of the counts where documents moved, as columns for `MOVE`."""
-    found: defaultdict[tuple[str, int, int], list[int]] = defaultdict(lambda: [0, 0, 0])
+def difference(before: Iterable[Place], after: Iterable[Place]) -> list[list[str] | list[int]]:
+    """What becomes of the counts where documents moved, as the columns of `MOVE`."""
+    found: defaultdict[tuple[str, int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for places, sign in ((before, -1), (after, 1)):
         for place in places:
             for bits in BITS:
                 counts = found[place.scope, bits, place.stamp >> bits]
                 counts[place.gone] += sign
                 counts[2] += sign * place.trashed
+                if bits == LONG and (place.trashed or not place.gone):
+                    counts[3] += sign * place.size
     rows = [(*key, *counts) for key, counts in sorted(found.items()) if any(counts)]
-    columns = list(zip(*rows, strict=True)) or [()] * 6
-    scopes, bits_, stretches, live, gone, trashed = map(list, columns)
-    return scopes, bits_, stretches, live, gone, trashed
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(7)]
 
 
 async def recount(connection: Connection, scope: str) -> None:

@@ -104,18 +104,15 @@ LEFT JOIN LATERAL (SELECT files FROM block_texts WHERE document = c.document OFF
 ORDER BY c.stamp DESC
 """
 _COUNT_FILES = f"SELECT count(*) FROM ({_PLACES[FILES]}) f"  # noqa: S608  (ours)
-_COUNTS = """
-SELECT count(*) FILTER (WHERE b.trashed_at IS NULL) AS blocks,
-       count(*) FILTER (WHERE b.trashed_at IS NOT NULL) AS trashed,
-       coalesce(sum(h.log_bytes + h.snapshot_bytes), 0)::bigint AS bytes,
-       coalesce(sum(t.files), 0)::bigint AS files,
-       least(coalesce(sum(t.file_bytes), 0), 9e15)::bigint AS file_bytes,
+_COUNTS = f"""
+SELECT t.live AS blocks, t.trashed, t.bytes, f.files, f.file_bytes,
        (SELECT count(*) FROM members WHERE scope = $1) AS members
-FROM documents d JOIN heads h ON h.document = d.id
-LEFT JOIN blocks b ON b.document = d.id
-LEFT JOIN block_texts t ON t.document = d.id
-WHERE d.scope = $1 AND d.deleted_at IS NULL AND b.removed_at IS NULL
-"""
+FROM ({TOTALS}) t CROSS JOIN (
+    SELECT coalesce(sum(files), 0)::bigint AS files,
+           least(coalesce(sum(file_bytes), 0), 9e15)::bigint AS file_bytes
+    FROM block_texts WHERE scope = $1 AND files > 0
+) f
+"""  # noqa: S608  (parts of ours)
 _TRASH = """
 SELECT d.id AS document, d.name, b.title, b.trashed_at FROM blocks b
 JOIN documents d ON d.id = b.document AND d.deleted_at IS NULL
@@ -198,7 +195,7 @@ class Workspaces:
                 return int(await self._pool.fetchval(_COUNT_FILES, scope))
             row = await self._pool.fetchrow(TOTALS, scope)
         assert row is not None
-        live, trashed = row
+        live, trashed = row["live"], row["trashed"]
         return int({LIVE: live, TRASHED: trashed, ANY: live + trashed}[which])
 
     async def counts(self, scope: str) -> Counts:

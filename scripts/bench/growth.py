@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from scripts._load.login import login
 from scripts._load.probe import Probe
+from scripts.bench import growth_plot
 from scripts.bench.ascently import Climber
 from scripts.bench.growth_fill import TEMPLATES, Filler, Library
 from scripts.bench.library import BATCH, HASHES, Owner, path_of
@@ -179,8 +180,8 @@ async def blocks(keeper: Keeper, filler: Filler, keys: int) -> dict[str, Figures
     return found
 
 
-async def files(keeper: Keeper, keys: int) -> dict[str, Figures]:
-    """The rows of files, with so many there."""
+async def files(keeper: Keeper) -> dict[str, Figures]:
+    """The rows of files, with as many there, and `FILES_MAX` at most."""
     data = [secrets.token_bytes(FILE_BYTES) for _ in range(31)]
     names = [note.block for note in notes(31)]
 
@@ -197,7 +198,7 @@ async def files(keeper: Keeper, keys: int) -> dict[str, Figures]:
 
     await part(30)
     found["range of 3 kB"] = await keeper.measured(30, part)
-    return {f"{name}, {min(keys, FILES_MAX):,} files": row for name, row in found.items()}
+    return found
 
 
 async def library(owner: Owner, shelf: Library, keys: int) -> dict[str, Figures]:
@@ -258,7 +259,7 @@ async def run(url: str, pid: int, options: argparse.Namespace) -> dict[str, dict
             rows = found[str(keys)] = {}
             for part in (
                 blocks(keeper, filler, keys),
-                files(keeper, keys),
+                files(keeper),
                 library(owner, shelf, held),
             ):
                 rows |= said(await part)
@@ -280,11 +281,15 @@ def main() -> None:
     parser.add_argument("--keys", type=int, nargs="+", default=sizes)
     parser.add_argument("--core", type=int, default=0, help="core of the server (0)")
     parser.add_argument("--pause", action="store_true", help="wait for Enter after each filling")
+    parser.add_argument("--plots", metavar="FOLDER", help="draw growth.svg there")
     parser.add_argument("--json", metavar="FILE", help="write all figures as JSON")
     options = parser.parse_args()
     with serving(options.core) as (url, pid):
         os.sched_setaffinity(0, set(range(os.cpu_count() or 1)) - {options.core} or {0})
         found = uvloop.run(run(url, pid, options))
+    print(growth_plot.table(found))
+    if options.plots:
+        growth_plot.write(found, Path(options.plots))
     if options.json:
         Path(options.json).write_text(json.dumps(found, indent=1))
 
