@@ -35,7 +35,8 @@ WHERE s.id = $2 AND s.deleted_at IS NULL
 _WORKSPACES = """
 SELECT s.id, coalesce(nullif(b.title, ''), s.title) AS title, m.role, s.owner, s.created_at
 FROM members m JOIN scopes s ON s.id = m.scope
-LEFT JOIN documents d ON d.scope = s.id AND d.name = s.index_block AND d.deleted_at IS NULL
+LEFT JOIN documents d ON d.scope = s.id AND d.name = s.index_block
+    AND d.purged_at IS NULL AND d.deleted_at IS NULL
 LEFT JOIN blocks b ON b.document = d.id
 WHERE m.account = $1 AND s.kind = 'workspace' AND s.deleted_at IS NULL
 ORDER BY s.created_at, s.id LIMIT $2

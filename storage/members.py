@@ -87,7 +87,8 @@ WHERE i.digest = $1 AND i.uses >= i.uses_max
 """
 _TITLE = """
 SELECT coalesce(nullif(b.title, ''), s.title) FROM scopes s
-LEFT JOIN documents d ON d.scope = s.id AND d.name = s.index_block AND d.deleted_at IS NULL
+LEFT JOIN documents d ON d.scope = s.id AND d.name = s.index_block
+    AND d.purged_at IS NULL AND d.deleted_at IS NULL
 LEFT JOIN blocks b ON b.document = d.id WHERE s.id = $1
 """
 _INVITE = """

@@ -28,10 +28,15 @@ LEFT JOIN blocks b ON b.document = r.document
 WHERE r.scope = $1 AND r.target = $2 AND b.trashed_at IS NULL AND b.removed_at IS NULL
 ORDER BY r.document, r.kind LIMIT $3 OFFSET $4
 """
+# Each by its key: a choice between two keys in one condition reads all documents of the scope.
 _TITLES = """
-SELECT d.name, b.title FROM documents d JOIN blocks b ON b.document = d.id
-WHERE d.scope = $1 AND d.deleted_at IS NULL
-  AND (d.global_id = ANY ($2) OR (d.global_id IS NULL AND d.name = ANY ($2)))
+SELECT d.name, b.title FROM unnest($2::text[]) AS w (target) CROSS JOIN LATERAL (
+    SELECT id, name FROM documents
+    WHERE global_id = w.target AND scope = $1 AND deleted_at IS NULL
+    UNION ALL SELECT id, name FROM documents
+    WHERE scope = $1 AND name = w.target AND global_id IS NULL
+      AND purged_at IS NULL AND deleted_at IS NULL OFFSET 0
+) d CROSS JOIN LATERAL (SELECT title FROM blocks WHERE document = d.id OFFSET 0) b
 """
 
 

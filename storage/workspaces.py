@@ -61,30 +61,34 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 LIVE, TRASHED, ANY, FILES = "live", "trashed", "any", "files"
 """Which blocks are listed: those outside the trash, in it, both, or those with files."""
 
-_LIST = """
+# The index of names holds what was not purged: who does not say so reads all documents there are.
+_INDEX_BLOCK = """
+LEFT JOIN LATERAL (
+    SELECT id FROM documents WHERE scope = s.id AND name = s.index_block
+    AND purged_at IS NULL AND deleted_at IS NULL OFFSET 0
+) d ON true
+LEFT JOIN LATERAL (SELECT title FROM blocks WHERE document = d.id OFFSET 0) b ON true
+"""
+_LIST = f"""
 SELECT s.id, coalesce(nullif(b.title, ''), s.title) AS title, s.owner, m.role,
        s.index_block, s.created_at, s.last_stamp AS marker
 FROM members m JOIN scopes s ON s.id = m.scope AND s.kind = 'workspace' AND s.deleted_at IS NULL
-LEFT JOIN documents d ON d.scope = s.id AND d.name = s.index_block AND d.deleted_at IS NULL
-LEFT JOIN blocks b ON b.document = d.id
+{_INDEX_BLOCK}
 WHERE m.account = $1 AND ($2 OR m.role = 'owner')
 ORDER BY s.created_at, s.id LIMIT $3 OFFSET $4
-"""
-_ONE = """
+"""  # noqa: S608  (parts of ours)
+_ONE = f"""
 SELECT s.id, coalesce(nullif(b.title, ''), s.title) AS title, s.owner, '' AS role,
        s.index_block, s.created_at, s.last_stamp AS marker
 FROM scopes s
-LEFT JOIN documents d ON d.scope = s.id AND d.name = s.index_block AND d.deleted_at IS NULL
-LEFT JOIN blocks b ON b.document = d.id
+{_INDEX_BLOCK}
 WHERE s.id = $1 AND s.deleted_at IS NULL
-"""
+"""  # noqa: S608
 # Of a page only the rows that it shows are looked at: each kind has its own way into the feed.
 _PLACES = {
     LIVE: "SELECT document, stamp FROM changes WHERE scope = $1 AND collection = ''"
     " AND NOT deleted ORDER BY stamp DESC",
     TRASHED: "SELECT document, stamp FROM changes WHERE scope = $1 AND trashed ORDER BY stamp DESC",
-    ANY: "SELECT document, stamp FROM changes WHERE scope = $1 AND collection = ''"
-    " AND (NOT deleted OR trashed) ORDER BY stamp DESC",
     FILES: """
         SELECT c.document, c.stamp FROM block_texts t CROSS JOIN LATERAL (
             SELECT document, stamp, deleted FROM changes WHERE scope = t.scope
@@ -92,6 +96,11 @@ _PLACES = {
         ) c WHERE t.scope = $1 AND t.files > 0 AND NOT c.deleted ORDER BY c.stamp DESC
     """,
 }
+# Both in the order of their indexes: one look at all rows would read and sort the whole workspace.
+_PLACES[ANY] = f"""
+    SELECT * FROM (({_PLACES[LIVE]} LIMIT $2::bigint + $3::bigint)
+        UNION ALL ({_PLACES[TRASHED]} LIMIT $2::bigint + $3::bigint)) either ORDER BY stamp DESC
+"""  # noqa: S608  (ours)
 _CONTENTS = """
 SELECT d.name, d.kind, coalesce(b.title, '') AS title, d.sync_version, d.created_at,
        c.stamp, b.trashed_at, h.log_bytes + h.snapshot_bytes AS size,
@@ -136,7 +145,8 @@ INSERT INTO heads (document, scope) SELECT id, scope FROM made
 """
 _SET_INDEX = """
 UPDATE scopes s SET index_block = d.name FROM documents d
-WHERE s.id = $1 AND s.index_block IS NULL AND d.scope = s.id AND d.deleted_at IS NULL
+WHERE s.id = $1 AND s.index_block IS NULL AND d.scope = s.id
+  AND d.deleted_at IS NULL AND d.purged_at IS NULL
   AND (d.global_id = $3 OR ($3::text IS NULL AND d.name = $2))
 RETURNING d.name
 """

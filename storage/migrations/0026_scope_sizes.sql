@@ -15,3 +15,5 @@ UPDATE change_counts t SET bytes = f.bytes FROM (
 DROP INDEX block_texts_with_files;
 CREATE INDEX block_texts_with_files ON block_texts (scope) INCLUDE (files, file_bytes)
     WHERE files > 0;
+DROP INDEX changes_trashed;
+CREATE INDEX changes_trashed ON changes (scope, stamp) INCLUDE (document) WHERE trashed;

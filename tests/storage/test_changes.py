@@ -5,8 +5,9 @@ import re
 from storage.changes import _DIRTY_IN, _SINCE, Changes
 from storage.documents import Documents
 from storage.pool import Pool, transaction
+from storage.relations import _TITLES
 from storage.tallies import recount
-from storage.workspaces import _CONTENTS, _COUNTS, _PLACES, LIVE, TRASHED, Workspaces
+from storage.workspaces import _CONTENTS, _COUNTS, _ONE, _PLACES, ANY, LIVE, TRASHED, Workspaces
 from tests.storage.feeds import NOW_MS, follow, marked, settle, titled
 from tests.storage.papers import make_scope, paper, write
 
@@ -203,6 +204,9 @@ async def test_a_page_reads_few_rows_however_large_the_scope(pool: Pool) -> None
             await explain(pool, _DIRTY_IN, "'W'", first, "9"),
             await explain(pool, trash, "'W'", "10", "0"),
             await explain(pool, _COUNTS, "'W'"),
+            await explain(pool, _ONE, "'W'"),
+            await explain(pool, _TITLES, "'W'", "'{n5,n9}'"),
+            await explain(pool, _CONTENTS.format(places=_PLACES[ANY]), "'W'", "10", "0"),
         ]
         assert plans[0].count("Index Only Scan using changes_by_stamp on changes") == 2, plans[0]
         pages.append([_pages(plan) for plan in plans])
