@@ -256,7 +256,8 @@ async def run(url: str, pid: int, options: argparse.Namespace) -> dict[str, dict
                 await asyncio.to_thread(input, f"{keys} keys are there; Enter goes on ")
             await alike(keeper, keys - 2)
             print(f"-- {keys:,} keys", flush=True)
-            rows = found[str(keys)] = {}
+            rows: dict[str, Figures] = {}
+            found[str(keys)] = rows
             for part in (
                 blocks(keeper, filler, keys),
                 files(keeper),
