@@ -26,7 +26,7 @@ from storage.statistics import Statistics
 RETRY_FIRST_S = 0.05
 RETRY_MAX_S = 1.0
 APART_S = 0.004
-FULL_ROWS = 256
+FULL_ROWS = 64
 """Commits of many writers begin so far apart: one costs a millisecond. Not where rows are many."""
 _TICK_S = 0.0005
 _MEMORY = 8
@@ -105,7 +105,7 @@ class Lane:
         """One document a commit; this is the side lane."""
         self._idle: asyncio.Future[None] | None = None
         self._company = 0.0
-        """In which part of the last flights there were several documents, or more by their end."""
+        """Which part of the last flights held several documents, or met others when they landed."""
 
     def offer(self, line: Line) -> None:
         """Queue a line; an idle lane wakes in the next turn of the loop."""
@@ -132,10 +132,9 @@ class Lane:
             self.flight = flight = self._form()
             if flight is None:
                 continue
-            began, lines = loop.time(), len(flight.lines)
+            began = loop.time()
             await self._fly(flight)
             self.flight = None
-            self._company += ((lines > 1 or bool(self.ready)) - self._company) / _MEMORY
 
     def give_up(self, reason: str) -> None:
         """Drop the connection because the server owes an answer for too long."""
@@ -190,6 +189,8 @@ class Lane:
         flight.doubtful = None
         terms.statistics.committed(len(flight.rows), flight.bytes, monotonic() - started)
         lines = flight.lines
+        company = len(lines) > 1 or bool(self.ready) or bool(lines[0].entries)
+        self._company += (company - self._company) / _MEMORY
         if not records and len(lines) == 1:
             records = await self.link.ask_once(FENCED, lines[0].document)
         flight.lines = []
