@@ -46,7 +46,15 @@ KINDS: dict[str, Kind] = {
             dialect="y-websocket",
             durability="acknowledged after COMMIT; WAL is fsynced",
             command=(str(ROOT / "scripts" / "serve"), "--port", "{port}", "--data", "{folder}"),
-            environment={"PLAIT_LOG_LEVEL": "warning"},
+            environment={
+                "PLAIT_LOG_LEVEL": "warning",
+                # Everybody comes from one address and one account; no peer has such bounds.
+                "PLAIT_CONNECTIONS_MAX": "20000",
+                "PLAIT_CONNECTIONS_PER_ADDRESS_MAX": "20000",
+                "PLAIT_CONNECTIONS_PER_ACCOUNT_MAX": "20000",
+                "PLAIT_HTTP_CONNECTIONS_PER_ADDRESS_MAX": "20000",
+                "PLAIT_HANDSHAKES_PER_ADDRESS_PER_S_MAX": "5000",
+            },
         ),
         Kind(
             name="y-websocket",

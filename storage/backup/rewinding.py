@@ -25,6 +25,7 @@ from storage.errors import reaching
 from storage.loading import unpack
 from storage.pool import Connection, Pool, transaction
 from storage.squeezing import squeeze
+from storage.tallies import recount
 
 
 class Rewound(msgspec.Struct, kw_only=True):
@@ -113,6 +114,10 @@ WHERE document = $1
 _SET_DOCUMENT = """
 UPDATE documents SET lineage = $2, sync_version = sync_version + 1 WHERE id = $1
 """
+_THEIR_SCOPES = """
+SELECT id FROM scopes WHERE id IN (SELECT scope FROM documents WHERE id = ANY ($1))
+ORDER BY id FOR NO KEY UPDATE
+"""
 _HOLDERS = """
 SELECT table_name FROM information_schema.columns
 WHERE table_schema = current_schema() AND column_name = 'document' AND udt_name = 'uuid'
@@ -157,6 +162,7 @@ async def remove_documents(connection: Connection, documents: Iterable[UUID]) ->
     gone = list(documents)
     if not gone:
         return
+    scopes = [row[0] for row in await connection.fetch(_THEIR_SCOPES, gone)]
     for document in gone:
         await files.forget(connection, document)
         await derived.forget(connection, document)
@@ -166,6 +172,8 @@ async def remove_documents(connection: Connection, documents: Iterable[UUID]) ->
         await connection.execute(f'DELETE FROM "{name}" WHERE document = ANY ($1)', gone)  # noqa: S608
     await connection.execute("DELETE FROM heads WHERE document = ANY ($1)", gone)
     await connection.execute("DELETE FROM documents WHERE id = ANY ($1)", gone)
+    for scope in scopes:
+        await recount(connection, scope)
 
 
 def _add(done: Rewound, rows: int) -> None:
