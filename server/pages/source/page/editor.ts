@@ -86,14 +86,19 @@ async function restored(copy: IndexeddbPersistence): Promise<number> {
 }
 
 let written = 0
+let writes = 0
 /** Write down how many edits are unsaved; that is done after the edits themselves, on the disk. */
 function keepCount(copy: IndexeddbPersistence, line: Line | undefined, refresh: () => void): void {
   if (!line || !copy.db || line.unsaved === written) return
   const edits = (written = line.unsaved)
+  // Only the latest write says that all is here: one of before may end late, and its count be the same.
+  const write = ++writes
+  line.keptHere = -1
   // The store of the updates belongs to it, so it waits for every update that was put there before.
   const both = copy.db.transaction(['updates', 'custom'], 'readwrite')
   both.objectStore('custom').put(edits, UNSENT)
   both.oncomplete = () => {
+    if (write !== writes) return
     line.keptHere = edits
     refresh()
   }

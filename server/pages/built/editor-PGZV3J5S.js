@@ -1,0 +1,1 @@
+import{a,b,c}from"./chunk-KN2JWWYP.js";import"./chunk-XY5Q225T.js";import"./chunk-EUSVAA2T.js";import"./chunk-46CXZP3C.js";import"./chunk-3MF4BFFP.js";import"./chunk-LIKC2P3K.js";import"./chunk-7SBAI7CY.js";import"./chunk-BMW43XI7.js";import"./chunk-6U6GEWVW.js";import"./chunk-7OZQETPQ.js";import"./chunk-UJVVLSSD.js";export{b as BLOCKS,a as MARKDOWN,c as start};
