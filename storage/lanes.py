@@ -189,7 +189,7 @@ class Lane:
         flight.doubtful = None
         terms.statistics.committed(len(flight.rows), flight.bytes, monotonic() - started)
         lines = flight.lines
-        company = len(lines) > 1 or bool(self.ready) or bool(lines[0].entries)
+        company = not self._alone and bool(len(lines) > 1 or self.ready or lines[0].entries)
         self._company += (company - self._company) / _MEMORY
         if not records and len(lines) == 1:
             records = await self.link.ask_once(FENCED, lines[0].document)
