@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 
+from storage.arrays import KnowingConnection
 from storage.errors import Unavailable
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -121,6 +122,7 @@ class Link:
         connection = await asyncpg.connect(
             self._dsn,
             timeout=self._connect_s_max,
+            connection_class=KnowingConnection,
             server_settings={"application_name": f"plait {self._name}"},
         )
         self._connection = connection

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
+from storage.arrays import KnowingConnection
 from storage.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ async def open_pool(
     """
     pool = _PatientPool(
         dsn,
-        connection_class=asyncpg.Connection,
+        connection_class=KnowingConnection,
         record_class=asyncpg.Record,
         min_size=1,
         max_size=connections_max,
