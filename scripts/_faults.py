@@ -2,8 +2,11 @@
 
     scripts/faults [T1 T12 ...] [--full] [--list]
 
-Of each fault is printed what was acknowledged, what survived, and the longest outage that a client
-saw, as far as its tests tell. `--full` is the long form: hundreds of kills, pauses of 30 seconds.
+While it happens a crowd types at the same server, raw clients of every dialect and real providers.
+Of each fault is printed what was acknowledged to it, what of that survived (as a process reads it
+that opens the documents anew), and the longest time for which one of them waited for a
+confirmation; in the end a table of all. A fault whose tests print no such line has failed.
+`--full` is the long form: hundreds of kills, pauses of 30 seconds.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +26,9 @@ PAGE = ROOT / "tests" / "FAULTS.md"
 TIMEOUT_S = 3600.0
 _ROW = re.compile(r"^\| (T\d+) \| (.+?) \| (.+) \|$")
 _ID = re.compile(r"`(tests/[\w/.]+::\w+)`")
+_FIGURES = re.compile(
+    r"acknowledged (\d+) of (\d+) typed; survived (\d+) of (\d+); longest outage ([\d.]+) s"
+)
 _END = re.compile(r"^(=|\d+ (passed|failed)|\.+ *\[|bringing up)")
 
 
@@ -34,14 +41,44 @@ class Fault:
     tests: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What came of the crowds beside one fault."""
+
+    acknowledged: int
+    typed: int
+    survived: int
+    outage_s: float
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether something was acknowledged and all of it survived."""
+        return 0 < self.acknowledged == self.survived
+
+    def __str__(self) -> str:
+        return (
+            f"{self.acknowledged:,} of {self.typed:,} | {self.survived:,} of "
+            f"{self.acknowledged:,} | {self.outage_s:.1f} s"
+        )
+
+
 def faults(page: str) -> list[Fault]:
     """The rows of the page."""
     rows = (_ROW.match(line) for line in page.splitlines())
     return [Fault(row[1], row[2], tuple(_ID.findall(row[3]))) for row in rows if row is not None]
 
 
-def run(fault: Fault, *, full: bool) -> bool:
-    """Run the tests of one fault and print what they told; whether all is well."""
+def figures(lines: Iterable[str]) -> Figures | None:
+    """The sums of all figures that were told, and the longest outage; None where none was."""
+    found = [told for line in lines if (told := _FIGURES.search(line))]
+    if not found:
+        return None
+    acknowledged, typed, survived = (sum(int(one[at]) for one in found) for at in (1, 2, 3))
+    return Figures(acknowledged, typed, survived, max(float(one[5]) for one in found))
+
+
+def run(fault: Fault, *, full: bool) -> tuple[bool, Figures | None]:
+    """Run the tests of one fault and print what they told; whether all is well, and the figures."""
     print(f"{fault.name}: {fault.what}", flush=True)
     started = time.monotonic()
     environment = {**os.environ, **({"PLAIT_TEST_FULL": "1"} if full else {})}
@@ -55,17 +92,30 @@ def run(fault: Fault, *, full: bool) -> bool:
         stderr=subprocess.STDOUT,
         timeout=TIMEOUT_S,
     )
-    for line in done.stdout.splitlines():
-        told = line.strip().lstrip(".")
+    lines = [line.strip().lstrip(".") for line in done.stdout.splitlines()]
+    for told in lines:
         if told and (done.returncode or not _END.match(told)) and told[0] != "[":
             print(f"    {told}", flush=True)
-    verdict = "ok" if done.returncode == 0 else "FAILED"
+    came = figures(lines)
+    if came is None:
+        print("    no figures: no crowd typed beside it", flush=True)
+    is_well = done.returncode == 0 and came is not None and came.is_whole
+    verdict = "ok" if is_well else "FAILED"
     print(f"    {verdict}, {time.monotonic() - started:.0f} s", flush=True)
-    return done.returncode == 0
+    return is_well, came
+
+
+def table(came: dict[Fault, tuple[bool, Figures | None]]) -> str:
+    """All faults and their figures, as they stand in OPERATIONS.md."""
+    rows = ["| | what | acknowledged | survived | longest outage |", "|---|---|---|---|---|"]
+    for fault, (is_well, found) in came.items():
+        told = found or "- | - | -"
+        rows.append(f"| {fault.name} | {fault.what}{'' if is_well else ' FAILED'} | {told} |")
+    return "\n".join(rows)
 
 
 def main() -> int:
-    """Exit 0 where nothing was lost, 1 where a test failed, 2 for a name that is none."""
+    """Exit 0 where nothing was lost, 1 where a test failed or told nothing, 2 for a wrong name."""
     parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("names", nargs="*", help="these only; all by default")
@@ -81,7 +131,9 @@ def main() -> int:
             print(f"{fault.name}: {fault.what}")
         return 0
     wanted = [known[name] for name in chosen.names] or list(known.values())
-    failed = [fault.name for fault in wanted if not run(fault, full=chosen.full)]
+    came = {fault: run(fault, full=chosen.full) for fault in wanted}
+    failed = [fault.name for fault, (is_well, _) in came.items() if not is_well]
+    print(table(came))
     print(f"{len(wanted) - len(failed)} of {len(wanted)} faults survived"
           + (f"; not {', '.join(failed)}" if failed else ""))  # fmt: skip
     return 1 if failed else 0

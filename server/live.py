@@ -217,6 +217,7 @@ class LiveRoom:
                 for session in sessions:
                     session.dismissed(reason)  # type: ignore[attr-defined]
                 if self.room.phase is Phase.OVER:
+                    self.documents.guard.forget(self.record)  # Who comes next finds what is now.
                     self.documents.forget(self)
             case Reload():
                 self.documents.opening.reload(self)

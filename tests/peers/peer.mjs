@@ -123,7 +123,14 @@ const openYSweet = async ({ url, name, token, authorization = 'full', connect = 
     unsynced: () => Math.max(0, peer.localVersion - Math.max(0, peer.ackedVersion)),
     connect: () => peer.connect(),
     disconnect: () => peer.disconnect(),
-    destroy: () => peer.destroy()
+    destroy: () => {
+      // 0.9.1 takes its own goodbye for a broken line, and connects again.
+      Object.assign(peer.websocket ?? {}, { onclose: null, onerror: null })
+      peer.clearHeartbeat()
+      peer.clearConnectionTimeout()
+      peer.disconnect()
+      peer.destroy()
+    }
   }
 }
 

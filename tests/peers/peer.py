@@ -61,11 +61,14 @@ class Peer:
             except ValueError:
                 continue  # a provider that writes to the console
             if "id" in message:
-                self._answers.pop(message["id"]).set_result(message)
+                answer = self._answers.pop(message["id"])
+                if not answer.done():  # Whoever asked was stopped meanwhile.
+                    answer.set_result(message)
             else:
                 self.events.append(message)
         for answer in self._answers.values():
-            answer.set_exception(PeerError(f"{self.provider} ended"))
+            if not answer.done():
+                answer.set_exception(PeerError(f"{self.provider} ended"))
 
     async def ask(self, do: str, client: str, **arguments: Any) -> State:
         """Have one command carried out. Raises PeerError with Node's words."""

@@ -16,7 +16,8 @@ COUNT = "400" if FULL else "60"
 HERE = Path(__file__).parent
 
 
-def _node(*arguments: str, lines: str = "") -> str:
+def node(*arguments: str, lines: str = "") -> str:
+    """Have histories made or judged; what Node says."""
     run = subprocess.run(
         ["node", "histories.mjs", *arguments],
         cwd=HERE,
@@ -69,7 +70,7 @@ def test_a_document_is_what_yjs_makes_of_its_updates(seed: int) -> None:
     Characters that are cut in two, undo, nested types included: same content, same clocks.
     """
     chance = random.Random(seed)
-    histories = [json.loads(line) for line in _node("make", str(seed), COUNT).splitlines()]
+    histories = [json.loads(line) for line in node("make", str(seed), COUNT).splitlines()]
 
     lines = []
     for history in histories:
@@ -80,4 +81,4 @@ def test_a_document_is_what_yjs_makes_of_its_updates(seed: int) -> None:
             step_texts = [step.hex() for step in steps]
             lines.append(json.dumps({"steps": step_texts, "content": history["content"]}))
 
-    assert json.loads(_node("judge", lines="\n".join(lines))) == []
+    assert json.loads(node("judge", lines="\n".join(lines))) == []

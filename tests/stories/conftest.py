@@ -5,12 +5,14 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from server.adapter import TABLE
 from server.app import Server
 from server.identity import IDENTITY
 from server.settings import Settings
 from tests.server.person import Person
+from tests.stories.beside import Stage, staged
 from tests.stories.world import ENDS_THE_LOGIN, Web, World, populate
 
 
@@ -31,3 +33,10 @@ async def world(database: str, tmp_path: Path) -> AsyncIterator[World]:
         await populate(made)
         yield made
     await server.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stage(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A server process and real providers, for stories beside which a crowd types."""
+    async with staged(postgres, tmp_path_factory.mktemp("stage")) as made:
+        yield made

@@ -19,7 +19,11 @@ import aiohttp
 from nacl.signing import SigningKey
 
 from crdt import wire
+from crdt.document import Document
 from scripts._load.login import login
+from server.large import rows_of
+from storage.documents import Documents
+from storage.pool import close_pool, open_pool
 from tests.clients import HocuspocusClient, HocuspocusSocket, Replica, Visitor, YClient, text_of
 from tests.live import LiveServer
 from tests.patience import PATIENCE_S
@@ -55,11 +59,16 @@ class Writer:
         self.returns: list[float] = []
         """When it came back after a connection broke, by the loop's clock."""
 
-    def word(self) -> tuple[str, bytes]:
-        """Type a new word at one end of the text; it, and the update."""
+    def name_word(self) -> str:
+        """A word that nobody has typed, and that from now on somebody has."""
         text = f"<{self.number}:{len(self.words)}>"
         self.words.append(text)
         self._open.add(text)
+        return text
+
+    def word(self) -> tuple[str, bytes]:
+        """Type a new word at one end of the text; it, and the update."""
+        text = self.name_word()
         return text, self.replica.insert(text, 0 if self.chance.random() < 0.3 else None)
 
     def inside(self, data: bytes) -> list[str]:
@@ -78,6 +87,10 @@ class Writer:
     async def write(self) -> None:
         """Type one word and send it."""
         raise NotImplementedError
+
+    async def behind(self, stored: str) -> str:
+        """What this client has that differs from what is stored, in a word; empty where nothing."""
+        return "" if self.replica.text == stored else "has another text"
 
     async def run(self, visitor: Visitor, *, is_here: bool = False) -> None:
         """Come, type, and come back whenever the connection broke, until cancelled."""
@@ -102,7 +115,7 @@ class Writer:
             await asyncio.wait([self.line], timeout=pause)
 
 
-class _Echoed(YClient):
+class Echoed(YClient):
     """A y-websocket connection that tells its writer what comes back."""
 
     writer: Writer
@@ -120,8 +133,8 @@ class YWriter(Writer):
 
     async def connect(self, visitor: Visitor) -> None:
         """Sync both ways; the server's step 1 is answered by the client itself."""
-        self.client = await visitor.y(self.document, replica=self.replica, kind=_Echoed)
-        assert isinstance(self.client, _Echoed)
+        self.client = await visitor.y(self.document, replica=self.replica, kind=Echoed)
+        assert isinstance(self.client, Echoed)
         self.client.writer, self.line = self, self.client.reading
         await self.client.sync()
 
@@ -233,6 +246,11 @@ class RestWriter(Writer):
         _expect(status, body)
         self.replica.apply(body)
 
+    async def behind(self, stored: str) -> str:
+        """Look again first: nothing comes by itself."""
+        await self.connect(self.visitor)
+        return await super().behind(stored)
+
     async def write(self) -> None:
         """One push."""
         word, update = self.word()
@@ -270,8 +288,12 @@ class Crowd:
             for number in range(writers)
         ]
         self._key: SigningKey | None = None
+        self._workspace = ""
         self._tasks: list[asyncio.Task[None]] = []
         self.visitor: Visitor | None = None
+        self.acknowledged = self.survived = 0
+        """Words that were confirmed when the store was looked at last, and those found there once.
+        """
 
     async def arrive(self) -> Visitor:
         """Log in (again): a visitor with a fresh token, and documents that are there."""
@@ -279,6 +301,7 @@ class Crowd:
             self._key = SigningKey.generate()
         known = await asyncio.to_thread(login, self.server.url, self._key)
         self.visitor = Visitor(self.server.url, known.access_token)
+        self._workspace = known.workspace_id
         for document in self.documents:
             status, body, _ = await self.visitor.post("/doc/new", json={"docId": document})
             assert status == 200, body
@@ -342,18 +365,41 @@ class Crowd:
 
     async def check_stored(self) -> None:
         """What the server has, before anybody came back with anything: all that was confirmed."""
-        for document, text in (await self._texts()).items():
+        self._judge(await self._texts())
+
+    async def check_log(self, dsn: str) -> None:
+        """The same of the log itself, as a process reads it that opens the documents next."""
+        pool = await open_pool(dsn, connections_max=1)
+        try:
+            store, texts = Documents(pool), {}
+            for document in self.documents:
+                record = await store.resolve(self._workspace, document)
+                assert record is not None, document
+                stored = Document.rebuild(rows_of(await store.load(record.id)))
+                texts[document] = text_of(stored.encode())
+        finally:
+            await close_pool(pool)
+        self._judge(texts)
+
+    def _judge(self, texts: dict[str, str]) -> None:
+        """Count what survived; nothing may be lost or doubled."""
+        self.acknowledged = self.survived = 0
+        wrong = []
+        for document, text in texts.items():
             found = Counter(text.replace("><", "> <").split())
             doubled = [word for word, count in found.items() if count > 1]
-            lost = [
+            words = [
                 word
                 for writer in self.writers
                 if writer.document == document
                 for word in writer.confirmed
-                if not found[word]
             ]
-            assert not lost, f"{document}: confirmed and lost: {lost}"
-            assert not doubled, f"{document}: doubled: {doubled}"
+            self.acknowledged += len(words)
+            self.survived += sum(found[word] == 1 for word in words)
+            lost = [word for word in words if not found[word]]
+            if lost or doubled:
+                wrong.append(f"{document}: confirmed and lost: {lost}, doubled: {doubled}")
+        assert not wrong, "; ".join(wrong)
 
     async def check_converged(self, within_s: float = PATIENCE_S) -> None:
         """Everybody and the store have one text, with every word that was ever typed, once."""
@@ -366,14 +412,11 @@ class Crowd:
     async def _difference(self) -> str:
         stored = await self._texts()
         for writer in self.writers:
-            if isinstance(writer, RestWriter):
-                assert self.visitor is not None
-                await writer.connect(self.visitor)
             missing = [word for word in writer.words if word not in stored[writer.document]]
             if missing:
                 return f"writer {writer.number}: not stored: {missing}"
-            if writer.replica.text != stored[writer.document]:
-                return f"writer {writer.number} ({type(writer).__name__}) has another text"
+            if complaint := await writer.behind(stored[writer.document]):
+                return f"writer {writer.number} ({type(writer).__name__}) {complaint}"
         return ""
 
     async def _texts(self) -> dict[str, str]:

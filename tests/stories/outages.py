@@ -42,9 +42,12 @@ class Outages:
                 else:
                     self.longest_s = max(self.longest_s, now - since[writer])
 
-    def tell(self, fault: str, *, survived: bool = True) -> None:
-        """Print what was acknowledged, what survived, and the longest outage."""
+    def tell(self, fault: str) -> None:
+        """Print what was acknowledged, what of it survived, and the longest outage.
+
+        `scripts/faults` reads these words.
+        """
         crowd = self._crowd
-        lost = "none lost" if survived else "SOME LOST"
-        tell(f"{fault}: {crowd.confirmed} of {crowd.typed} words acknowledged, {lost}; "
-             f"longest outage of a client {self.longest_s:.1f} s")  # fmt: skip
+        tell(f"{fault}: acknowledged {crowd.acknowledged} of {crowd.typed} typed; survived "
+             f"{crowd.survived} of {crowd.acknowledged}; longest outage {self.longest_s:.1f} s"
+             )  # fmt: skip

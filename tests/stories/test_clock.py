@@ -15,6 +15,7 @@ from tests.live import LiveServer
 from tests.server.adapters.heaps.device import Device
 from tests.stories.crowd import Crowd, tell
 from tests.stories.faketime import Clock
+from tests.stories.outages import Outages
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("processes")]
 
@@ -77,17 +78,21 @@ async def test_editors_lose_nothing_when_the_clock_is_set(server: Timed) -> None
     """Their tokens may end by it; what they typed does not."""
     crowd = Crowd(server, writers=10, documents=2, seed=18)
     try:
-        for step in STEPS:
-            server.clock.set(step)
-            await crowd.arrive()
-            await crowd.connect()
-            crowd.start(are_here=True)
-            await asyncio.sleep(0.4)
-            await crowd.stop()
-            await crowd.check_converged()
-            await crowd.leave()
-        tell(f"clock steps {STEPS}: {crowd.confirmed} of {crowd.typed} words acknowledged, "
-             "none lost")  # fmt: skip
+        async with Outages(crowd) as outages:
+            for step in STEPS:
+                server.clock.set(step)
+                await crowd.arrive()
+                await crowd.connect()
+                crowd.start(are_here=True)
+                await asyncio.sleep(0.4)
+                await crowd.stop()
+                await crowd.check_converged()
+                await crowd.leave()
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        await crowd.arrive()
+        await crowd.check_stored()
+        outages.tell(f"clock steps {STEPS}")
     finally:
         server.clock.set(0)
         await crowd.leave()

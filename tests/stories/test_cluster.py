@@ -192,6 +192,7 @@ async def test_nothing_acknowledged_is_lost_and_all_agree(shape: Shape, fault: s
         await _both_ready(shape)
         await crowd.come_back()
         await crowd.check_converged(PATIENCE_S)
+        await crowd.check_log(shape.cluster.database.dsn)
         outages.tell(fault)
     finally:
         await crowd.leave()
@@ -260,7 +261,8 @@ async def test_a_rolling_restart_loses_nothing_and_is_hardly_noticed(shape: Shap
                 lambda now: sorted(now["text"]) == whole and now["unsynced"] <= 0,
                 within_s=PATIENCE_S,
             )
-        outages.tell(f"rolling restart, {EDITORS} editors and {len(typists)} providers: at most "
+        await crowd.check_log(shape.cluster.database.dsn)
+        outages.tell(f"rolling restart, {EDITORS} editors and {len(typists)} providers, at most "
                      f"{crowd.returns_per_s_max} came back in a second")  # fmt: skip
     finally:
         await asyncio.gather(*(one.peer.kill() for one in typists))

@@ -139,6 +139,11 @@ async def test_a_postgresql_that_hangs_costs_no_memory_and_no_word(disk_path: Pa
         assert grown < 64
         await crowd.come_back()
         await crowd.check_converged()
+        await crowd.leave()
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        await crowd.arrive()
+        await crowd.check_stored()
     outages.tell(f"PostgreSQL stopped for {STOP_S:.0f} s: red after {red_s:.1f} s, REST 503 after "
                  f"{answer_s:.1f} s, {grown:.1f} MiB more, confirmed again {back_s:.1f} s after it "
                  f"goes on, green {green_s:.1f} s later; slowest health answer {slowest_s:.1f} s"

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.clients import becomes
+from tests.databases import fresh_database
 from tests.live import LiveServer
 from tests.stories.crowd import Crowd
 from tests.stories.network import Wire
@@ -20,16 +21,20 @@ PATIENCE_S = 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """One for all tests here."""
-    live = LiveServer(
-        tmp_path_factory.mktemp("network"),
-        shutdown_grace_s=0.2,
-        login_attempts_per_minute=100_000,
-    )
-    await asyncio.to_thread(live.start)
-    yield live
-    await asyncio.to_thread(live.stop)
+async def server(
+    postgres: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[LiveServer, str]]:
+    """One for all tests here, and its database."""
+    async with fresh_database(postgres) as database:
+        live = LiveServer(
+            tmp_path_factory.mktemp("network"),
+            database_url=database,
+            shutdown_grace_s=0.2,
+            login_attempts_per_minute=100_000,
+        )
+        await asyncio.to_thread(live.start)
+        yield live, database
+        await asyncio.to_thread(live.stop)
 
 
 async def slow(wire: Wire) -> None:
@@ -75,9 +80,12 @@ FAULTS: dict[str, Callable[[Wire], Awaitable[None]]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_bad_network_loses_and_doubles_nothing(server: LiveServer, fault: str) -> None:
+async def test_a_bad_network_loses_and_doubles_nothing(
+    server: tuple[LiveServer, str], fault: str
+) -> None:
     """Editors come back with what was not confirmed; all end with one text, each word once."""
-    async with Wire(server.port, seed=3) as wire:
+    live, database = server
+    async with Wire(live.port, seed=3) as wire:
         crowd = Crowd(wire, writers=20, documents=3, seed=300 + list(FAULTS).index(fault))  # type: ignore[arg-type]
         try:
             await crowd.arrive()
@@ -92,6 +100,7 @@ async def test_a_bad_network_loses_and_doubles_nothing(server: LiveServer, fault
                 await crowd.stop()
             await crowd.come_back()
             await crowd.check_converged(PATIENCE_S)
+            await crowd.check_log(database)
             outages.tell(fault)
         finally:
             wire.heal()

@@ -124,6 +124,11 @@ async def test_a_worker_goes_and_no_word_is_lost(server: LiveServer, how: str) -
             await crowd.stop()
         await crowd.come_back()
         await crowd.check_converged(PATIENCE_S)
+        await crowd.leave()
+        assert await asyncio.to_thread(server.stop) == 0
+        await asyncio.to_thread(server.start)
+        await crowd.arrive()
+        await crowd.check_stored()
         outages.tell(f"{WRITERS} editors, workers {how}")
     finally:
         await crowd.leave()
