@@ -88,11 +88,12 @@ def run(fault: Fault, *, full: bool) -> tuple[bool, Figures | None]:
         env=environment,
         check=False,
         text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         timeout=TIMEOUT_S,
     )
-    lines = [line.strip().lstrip(".") for line in done.stdout.splitlines()]
+    # Providers complain there of a server that is away.
+    said = done.stdout + (done.stderr if done.returncode else "")
+    lines = [line.strip().lstrip(".") for line in said.splitlines()]
     for told in lines:
         if told and (done.returncode or not _END.match(told)) and told[0] != "[":
             print(f"    {told}", flush=True)
