@@ -37,6 +37,8 @@ class Loaded(msgspec.Struct, frozen=True):
     rows: Sequence[bytes]
     retired: frozenset[int] = frozenset()
     """Client ids found only in lineages that were retired: they must reset, not sync."""
+    vector: bytes | None = None
+    """The state vector of the snapshot, if that is proved and whole: then it need not be read."""
 
 
 class TurnEnded(msgspec.Struct, frozen=True):

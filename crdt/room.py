@@ -54,6 +54,7 @@ from crdt.events import (
 )
 from crdt.intake import Intake
 from crdt.ledger import Answers, Ledger
+from crdt.sleeping import opened, wake_for
 from crdt.syncing import Syncs
 from crdt.turn import Turn, turn_away
 from crdt.waiting import Waiting
@@ -111,7 +112,7 @@ class Room:
         if type(event) is TurnEnded:
             return self._turn(event.inbox, now)
         if type(event) is Loaded:
-            return self._loaded(event.rows, event.retired, now)
+            return self._loaded(event, now)
         effects: list[Effect] = []
         try:
             self._rarely(event, now, effects)
@@ -150,6 +151,7 @@ class Room:
         done = 0
         try:
             self.vector_before = self.document.state_vector()
+            wake_for(self.document, inbox)
             for item in inbox:
                 if item[1] == wire.UPDATE:
                     updates.append(item)
@@ -237,15 +239,15 @@ class Room:
         self.sessions.clear()
         return [*effects, *turn_away(waiting, reason)]
 
-    def _loaded(self, rows: Sequence[bytes], retired: frozenset[int], now: float) -> list[Effect]:
+    def _loaded(self, event: Loaded, now: float) -> list[Effect]:
         """Build the document from the log and what is still on its way there; then catch up."""
         flying = [update for batch in self.ledger.in_flight.values() for _, update in batch]
-        known = [*rows, *(self.ledger.missed or ()), *flying]
-        careful = self.breakage.out_of_order
+        known = [*event.rows, *(self.ledger.missed or ()), *flying]
+        careful, vector = self.breakage.out_of_order, None if self._rebuilt else event.vector
         document = self.document
         if known or self._rebuilt:
-            document = Document.rebuild(
-                known, client_id=self._client_id, bounds=self.bounds, exact=True, careful=careful
+            document = opened(
+                known, vector, client_id=self._client_id, bounds=self.bounds, careful=careful
             )
         if self._rebuilt:
             document.encode()  # A row that breaks it by being read is in the log: say so now.
@@ -254,7 +256,7 @@ class Room:
         self.on_document(document)
         self.ledger.missed = None
         self.intake.loaded(sum(map(len, known)))
-        self.syncs.retired = self.intake.retired = retired
+        self.syncs.retired = self.intake.retired = event.retired
         self.syncs.changed()
         self.phase = Phase.LIVE
         before = self.vector_before

@@ -1,7 +1,8 @@
 """What is not stored yet, in bytes, and whom that stops: writers wait first, then they are cut.
 
 Above the soft bound of a room or of the process its writers are not read; above the hard one they
-are closed with 1013. What waits for a document that is still loading counts too.
+are closed with 1013. What waits for a document that is still loading counts too. And it is seen
+here whose log is so long that a snapshot should be made of it.
 """
 
 from __future__ import annotations
@@ -57,6 +58,17 @@ class Backlog:
             live.held = False
             for member in live.members():
                 member.hold(live, on=False)
+
+    def is_long(self, live: LiveRoom) -> bool:
+        """Whether a snapshot is due, asked each second: the log is long, and nobody edits now.
+
+        Whoever opens the document next, after a restart, is sent the snapshot without decoding it.
+        """
+        seen, live.seen_bytes = live.seen_bytes, live.tail_bytes
+        if seen != live.tail_bytes or seen < self._settings.compact_quiet_bytes:
+            return False
+        live.tail_rows = live.tail_bytes = 0
+        return True
 
 
 def _bytes(live: LiveRoom) -> int:

@@ -202,7 +202,7 @@ class Documents:
         live.rights_version = outcome.rights_version
         self.guard.seen(live.record.scope, outcome.rights_version)
         if outcome.compact:
-            live.tail_rows = 0
+            live.tail_rows = live.tail_bytes = 0
             self.compact(live.record.id)
 
     def presence_later(self, live: LiveRoom, due: float) -> None:
@@ -222,8 +222,7 @@ class Documents:
     ) -> None:
         """Apply an update that came by REST; returns after the commit, open editors see it at once.
 
-        Raises UpdateError (refused), Busy (not committed in time: send it again) or
-        Forbidden (the document is gone).
+        Raises UpdateError (refused), Busy (not in time: send it again) or Forbidden (it is gone).
         """
         kind = PUSH
         if structure.is_costly(update):
@@ -272,6 +271,8 @@ class Documents:
     def sweep(self, now: float) -> None:
         """Expire presence and drop rooms that nobody needs; called about once a second."""
         for live in list(self._rooms.values()):
+            if live.tail_bytes and self.backlog.is_long(live):
+                self.compact(live.record.id)
             if live.room.sessions:
                 live.tick()
             elif live.inbox or not live.room.idle or not live.is_live or live.idle_since is None:
@@ -282,7 +283,7 @@ class Documents:
                     self.compact(live.record.id)  # The next one then reads a snapshot, not rows.
 
     async def close(self) -> None:
-        """Wait for what is under way; every batch is the flusher's business by now."""
+        """Wait for what is under way; the flusher has every batch by now."""
         await self.tasks.close()
 
     def is_current(self, live: LiveRoom) -> bool:

@@ -29,6 +29,7 @@ from crdt.events import FellBehind, Item, Left, TurnEnded
 from crdt.room import Phase, Room
 from crdt.tracking import Tracker
 from server import sharing, websocket
+from server.backlog import ROW_BYTES
 from server.member import Member
 from storage.documents import DocumentRecord
 from storage.log import Fenced, Stored
@@ -64,8 +65,10 @@ class LiveRoom:
         "record",
         "rights_version",
         "room",
+        "seen_bytes",
         "slow_turns",
         "spent_s",
+        "tail_bytes",
         "tail_rows",
         "tracker",
         "unsaved_bytes",
@@ -91,6 +94,8 @@ class LiveRoom:
         """Its writers are not read, because the store cannot keep up."""
         self.tail_rows = 0
         """Rows of the log above the newest snapshot, as far as this room knows."""
+        self.tail_bytes = self.seen_bytes = 0
+        """Bytes of updates in them; as many as there were at the last look."""
         self.unsaved_bytes = 0
         self.tracker: Tracker | None = None
         """What hears of changed records, in documents that hold collections."""
@@ -243,6 +248,7 @@ class LiveRoom:
         if isinstance(outcome, Fenced):
             self.tell(events.Fenced(batch, outcome.reason))
             return
+        self.tail_bytes += size - ROW_BYTES * (outcome.last - outcome.first + 1)
         listened = self.documents.listened
         if listened and (heard := listened.get(self.record.scope)) is not None:
             heard()

@@ -60,11 +60,11 @@ class Opening:
         documents.metrics.loads += 1
         rows = [row.data for row in loaded.rows]
         live.head = max(live.head, loaded.head)
-        live.tail_rows = loaded.tail_rows
+        live.tail_rows, live.tail_bytes = loaded.tail_rows, loaded.tail_bytes
         if loaded.snapshot is not None:
             rows.insert(0, loaded.snapshot)
         try:
-            live.tell(Loaded(rows, loaded.retired))
+            live.tell(Loaded(rows, loaded.retired, loaded.vector))
         except (DocumentBroken, UpdateError):
             await self._isolate(live)
             return

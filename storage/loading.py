@@ -52,6 +52,8 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """Client ids known only from lineages that were retired."""
     tail_rows: int
     tail_bytes: int
+    vector: bytes | None = None
+    """The state vector of the snapshot, if a checksum says that it is what compaction proved."""
 
 
 # Only rows below the snapshot are ever flagged; without a range of sequences PostgreSQL takes the
@@ -207,6 +209,7 @@ async def _loaded(record: asyncpg.Record, tail: list[bytes]) -> Loaded:
         retired=_retired(record["retired"], record["state_vector"]),
         tail_rows=len(tail),
         tail_bytes=record["log_bytes"],
+        vector=record["state_vector"] if packed and record["encoding"] == PACKED else None,
     )
 
 

@@ -120,6 +120,9 @@ class Database:
     compact_idle_rows: int = 200
     """Rows of a document's log after which a snapshot is made when its last session has left."""
 
+    compact_quiet_bytes: int = 64 * KIB
+    """Bytes of a document's log after which a snapshot is made as soon as nobody edits it."""
+
     thin_every_s: float = 60.0
     """Seconds between two looks for history that is old enough to be thinned."""
 

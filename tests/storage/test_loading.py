@@ -10,6 +10,7 @@ from storage.compaction import Compactor
 from storage.documents import Documents
 from storage.errors import LogBroken, Unavailable, UnknownDocument
 from storage.pool import Pool, close_pool, open_pool
+from tests.crdt.rooms import Editor
 from tests.storage.papers import paper, typing, write
 from tests.storage.wire_cutter import WireCutter
 
@@ -143,3 +144,23 @@ def _inlined(sql: str, *values: object) -> str:
     for number, value in enumerate(values, 1):
         sql = sql.replace(f"${number}", f"'{value}'")
     return sql
+
+
+async def test_a_whole_snapshot_alone_says_its_state_vector(pool: Pool, database: str) -> None:
+    """Where a checksum proves it; not where it is stored plain, and not what rows make of it."""
+    documents, compactor = Documents(pool), Compactor(pool)
+    vectors = []
+    for text in ("words that repeat " * 300, "abc"):
+        document = (await paper(pool)).id
+        row = Editor(7).type(text)
+        await write(database, document, row)
+        vectors.append((await documents.load(document)).vector)
+        await compactor.compact(document)
+        loaded = await documents.load(document)
+        assert not loaded.rows
+        assert loaded.snapshot is not None
+        vectors.append(loaded.vector)
+        await write(database, document, row)
+        assert len((await documents.load(document)).rows) == 1
+
+    assert vectors == [None, b"\1\7\x98\x2a", None, None]
