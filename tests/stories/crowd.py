@@ -90,7 +90,10 @@ class Writer:
 
     async def behind(self, stored: str) -> str:
         """What this client has that differs from what is stored, in a word; empty where nothing."""
-        return "" if self.replica.text == stored else "has another text"
+        if self.replica.text == stored:
+            return ""
+        gone = ", and lost its connection" if self.line is not None and self.line.done() else ""
+        return f"has {len(self.replica.text)} characters, not {len(stored)}{gone}"
 
     async def run(self, visitor: Visitor, *, is_here: bool = False) -> None:
         """Come, type, and come back whenever the connection broke, until cancelled."""

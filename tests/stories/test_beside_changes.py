@@ -152,7 +152,7 @@ async def test_a_document_is_rebuilt_beside_a_crowd(stage: Stage) -> None:
         hocuspocus = await guest.open("rebuilt")
         for editor in (y, sweet, hocuspocus):
             await editor.write("old ")
-        await y.until(lambda: y.replica.text.count("old ") == 3)
+        await until(lambda: _has_all(guest))  # Others see an edit before it is in the log.
         record = await stage.store.resolve(guest.workspace, "rebuilt")
         assert record is not None
         await stage.store.replace(record.id, Replica().insert("new"), None)
@@ -163,6 +163,10 @@ async def test_a_document_is_rebuilt_beside_a_crowd(stage: Stage) -> None:
         await back.send(wire.update(y.replica.missing(b"\x00")))
         await back.closed()
         assert await text_at(guest, "rebuilt") == "new"
+
+
+async def _has_all(guest: Guest) -> bool:
+    return (await guest.stored_text("rebuilt")).count("old ") == 3
 
 
 async def _write_until_sent_away(client: YClient) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.patience import until
 from tests.peers.test_histories import node
 from tests.peers.test_scripts import end, start
 from tests.stories.beside import FULL, Stage, beside
+from tests.stories.crowd import tell
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("processes")]
 
@@ -68,20 +70,23 @@ async def _deliver(guest: Guest, name: str, updates: list[str], chance: random.R
 
 
 async def test_a_history_is_replayed_beside_a_crowd(stage: Stage, tmp_path: Path) -> None:
-    """T5: a long session of one author, as fast as it goes, to its text at every client."""
-    edits = writing_session(EDITS)
-    trace = {
-        "startContent": "",
-        "endContent": (await asyncio.to_thread(large_document, edits))[1],
-        "txns": [{"patches": [edit]} for edit in edits],
-    }
-    path = tmp_path / "trace.json"
-    path.write_text(json.dumps(trace))
-    async with beside(stage, f"a history of {EDITS} edits") as crowd:
+    """T5: edit by edit, as fast as it goes, to its text at every client.
+
+    A long session of one author, or the history that `PLAIT_TEST_TRACE` names.
+    """
+    path = Path(os.environ.get("PLAIT_TEST_TRACE") or tmp_path / "trace.json")
+    if not path.exists():
+        edits = writing_session(EDITS)
+        text = (await asyncio.to_thread(large_document, edits))[1]
+        turns = [{"patches": [edit]} for edit in edits]
+        path.write_text(json.dumps({"startContent": "", "endContent": text, "txns": turns}))
+    async with beside(stage, "a history replayed") as crowd:
         process = start("replay_cli", stage.home(crowd), str(path), "--clients", "4")
         done = await asyncio.to_thread(end, process)
         assert done.returncode == 0, done.stderr + done.stdout
-        assert json.loads(done.stdout)["differing"] == []
+        told = json.loads(done.stdout)
+        assert told["differing"] == []
+        tell(f"{told['updates']} updates replayed")
 
 
 def _updates(chance: random.Random) -> list[bytes]:
