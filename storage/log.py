@@ -28,7 +28,7 @@ LARGE_ENTRY_ROWS, LARGE_ENTRY_BYTES = 128, 128 << 10
 """An append above one of these sends its document through the large lane."""
 LARGE_ROWS_MAX, LARGE_BYTES_MAX = 4096, 8 << 20
 LOCK_MS, SIDE_LOCK_MS = 50, 200
-WATCH_S = 0.25
+WATCH_S_MAX = 1.0
 
 
 class Flusher:
@@ -212,8 +212,9 @@ class Flusher:
 
     async def _watch(self) -> None:
         """Give up a connection whose server owes an answer for too long."""
+        pause = min(WATCH_S_MAX, self._answer_s_max / 2)
         while True:
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(pause)
             now = monotonic()
             for lane in self._lanes:
                 asked_at = lane.link.asked_at

@@ -6,8 +6,8 @@ over it). A document in which many people write much has many turns and no slow 
 closed for being popular. Who opens a closed one is told to come back when its time is over, and
 meanwhile its text can still be read by REST. Each further time is twice as long.
 
-What one node closes, all close: the closures stand in the database, which every node looks at once
-a second. Where that cannot be reached, each node goes by what it knows.
+What one node closes, all close: the closures stand in the database, which every node looks at every
+two seconds. Where that cannot be reached, each node goes by what it knows.
 """
 
 from __future__ import annotations

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("plait.media")
 
 LOOK_S = 1.0
+SLOW_S = 5.0
+"""The same while nothing is written here: whoever brings a file writes to its block."""
 _AT_ONCE = 4
 _BATCH = 64
 _LATER_S = 5.0
@@ -42,6 +44,8 @@ class Describing:
         self._gallery = gallery
         self._documents = documents
         self._task: asyncio.Task[None] | None = None
+        self._written = -1
+        self._wrote_at = self._looked_at = 0.0
 
     def start(self) -> None:
         """Begin to look for files that came."""
@@ -78,9 +82,12 @@ class Describing:
 
     async def _run(self) -> None:
         pause = LOOK_S
+        clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(pause)
             pause = LOOK_S
+            if not self._may_find(clock()):
+                continue
             try:
                 while found := await self._gallery.kept.undescribed(_BATCH):
                     await self._all(found)
@@ -91,6 +98,16 @@ class Describing:
                 # An outermost loop: a fault over one file must not end it.
                 log.exception("files could not be described")
                 pause = _LATER_S
+
+    def _may_find(self, now: float) -> bool:
+        """Whether a file may have come: something was written here just now, or not for long."""
+        rows = self._documents.flusher.statistics.rows
+        if rows != self._written:
+            self._written, self._wrote_at = rows, now
+        is_due = now - self._wrote_at <= 2 * LOOK_S or now - self._looked_at >= SLOW_S
+        if is_due:
+            self._looked_at = now
+        return is_due
 
     async def _all(self, found: list[str]) -> None:
         gate = asyncio.Semaphore(_AT_ONCE)

@@ -2,7 +2,7 @@
 
 A node claims jobs from the database and says every few seconds that it lives; the jobs of one that
 fell silent go to the next who asks. Progress is told to listeners on this node at once, and of jobs
-on other nodes once a second while somebody listens.
+on other nodes once a second, or a few where there are none.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("plait.jobs")
 
-LOOK_S = 1.0
+LOOK_S, LOOK_S_MAX = 1.0, 4.0
+"""Seconds between two looks for jobs of other nodes; the second while there are none."""
 BEAT_S = 1.0
 SILENT_S = 8.0
 """A node that said nothing for so long has lost its jobs."""
@@ -192,16 +193,19 @@ class Jobs:
     # -- working ------------------------------------------------------------------------
 
     async def _take_on(self) -> None:
+        pause = LOOK_S
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
+                async with asyncio.timeout(pause):
                     await self._stirred.wait()
             self._stirred.clear()
             room = self._at_once - len(self._tasks)
             if room <= 0:
                 continue
             try:
-                for job in await self.store.claim(self._node, SILENT_S, room, self.machine):
+                found = await self.store.claim(self._node, SILENT_S, room, self.machine)
+                pause = LOOK_S if found else min(2 * pause, LOOK_S_MAX)
+                for job in found:
                     self._begin(job)
             except StorageError as error:
                 log.warning("jobs wait: %s", error)
@@ -273,15 +277,14 @@ class Jobs:
 
     async def _hear_on(self) -> None:
         """Tell of jobs on other nodes."""
-        heard = datetime.now(UTC)
+        heard, pause = datetime.now(UTC), LOOK_S
         while True:
-            await asyncio.sleep(LOOK_S)
-            if not self._listeners:
-                heard = datetime.now(UTC)
-                continue
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LOOK_S_MAX)
             try:
                 for job in await self.store.since(heard):
                     heard = max(heard, job.beat_at)
+                    pause = LOOK_S
                     if job.node != self._node:
                         self._tell(job)
             except StorageError:

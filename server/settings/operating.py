@@ -21,7 +21,7 @@ class Breaking:
     document_closed_s: float = 60.0
     """Seconds for which it is closed; twice as long each time it happens again, an hour at most."""
 
-    closures_poll_s: float = 1.0
+    closures_poll_s: float = 2.0
     """Seconds between two looks at what other nodes and administrators closed or opened."""
 
 
