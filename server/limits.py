@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -40,6 +41,7 @@ class Limit:
             raise TooManyRequests((1 - left) / self._per_s)
 
 
+@lru_cache(maxsize=ADDRESSES_MAX)
 def network_of(address: str) -> str:
     """What counts as one address: a /64 of IPv6 is one household, and any of it can be used.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from aiohttp import web
@@ -52,10 +53,9 @@ class Rights:
     ) -> None:
         self._identify = identify
         self._grants = grants
-        self._documents = documents
         self._watch = watch
         self._clock = clock
-        self._names = Names(documents)
+        self._names = Names(documents, version=partial(watch.version, SCOPE))
         self.judges: dict[str, Judge] = {}
         """By kind of document: who judges where no membership says what somebody may do."""
         self._deletions = Deletions(grants)
@@ -164,7 +164,7 @@ class Rights:
         if scope is None or await self.role_in(principal.account, scope) < Role.EDITOR:
             return None
         try:
-            return await self._documents.create(scope, name.name, principal.account)
+            return await self._names.create(scope, name.name, principal.account)
         except NameTaken:
             return None
 

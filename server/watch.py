@@ -81,6 +81,13 @@ class Watch:
         if known is not None and known.version < version:
             self._move(known, version)
 
+    def version(self, subject: str, name: str) -> int | None:
+        """The version of something that is watched, if it was looked at recently enough."""
+        known = self._known[subject].get(name)
+        if known is None or known.version == UNKNOWN or not self.is_fresh():
+            return None
+        return known.version
+
     def is_fresh(self) -> bool:
         """Whether the last look was recent enough to go on relying on what is known."""
         return self._clock() - self._asked_at < 2 * self._period_s
