@@ -95,7 +95,8 @@ async def test_rights_end_beside_a_crowd(stage: Stage) -> None:
         late = await _in_time(stage, owner, name)
         await stage.grants.set_member(owner.workspace, lowered.account, Role.VIEWER)
         await Accounts(stage.pool).disable(closed.account)
-        assert await late.closed() == EXPIRED
+        # A look at everybody's rights may come upon the end of the token first.
+        assert await late.closed() in {EXPIRED, FORBIDDEN}
         assert await other.closed() == FORBIDDEN
         await _refused(one)
         witness = await (await owner.y(name)).sync()
