@@ -13,7 +13,7 @@ class StartError(Exception):
 
 
 async def listen(
-    site: web.TCPSite, host_name: str, host: str, port_name: str, port: int | None
+    site: web.BaseSite, host_name: str, host: str, port_name: str, port: int | None
 ) -> None:
     """Start the site on `host` and `port`, which are the settings of these names.
 

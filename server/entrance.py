@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from aiohttp import web
 
-from auth.principal import Principal, Role
+from auth.principal import Kind, Principal, Role
 from crdt.ids import DocumentName
 from server.identify import Identify
 from server.rights import Rights
@@ -54,6 +54,16 @@ class Entrance:
         create = create and door is None
         record, role = await self._rights.open_document(shown, name, create=create)
         return Entry(shown, record, role)
+
+    def peek(self, name: DocumentName, digest: bytes) -> Entry | None:
+        """Who enters with the token of this SHA-256, if that needs no question; a login only."""
+        if "/" in name.name and name.name.partition("/")[0] in self.doors:
+            return None
+        principal = self._identify.peek(digest)
+        if principal is None or principal.kind is not Kind.ACCESS:
+            return None
+        found = self._rights.peek(principal, name)
+        return None if found is None else Entry(principal, *found)
 
 
 ENTRANCE = web.AppKey("entrance", Entrance)

@@ -79,15 +79,23 @@ class Hosts:
     def is_ours(self, request: web.Request) -> bool:
         """Whether a request is for one of our hosts; published sites answer at others."""
         name = host_name(request.headers.get("Host", ""))
+        if self.is_known(name):
+            return True
+        return _address(name) is not None and name == _bound_address(request)
+
+    def is_known(self, name: str) -> bool:
+        """Whether a name is one of ours wherever the server is bound."""
         if name in self._names:
             return True
         address = _address(name)
-        return address is not None and (address.is_loopback or name == _bound_address(request))
+        return address is not None and address.is_loopback
 
     def remote(self, request: web.BaseRequest) -> str:
         """The address of the client, through as many trusted proxies as there are."""
-        peer = _peer_address(request)
-        given = request.headers.getall("X-Forwarded-For", [])
+        return self.remote_of(_peer_address(request), request.headers.getall("X-Forwarded-For", []))
+
+    def remote_of(self, peer: str, given: Iterable[str]) -> str:
+        """The same of a peer and what it forwarded."""
         hops = [hop.strip() for header in given for hop in header.split(",")]
         while hops and self._is_trusted(peer):
             hop = _address(hops.pop().strip("[]"))

@@ -122,16 +122,15 @@ class Identify:
         return await self._verified(text, digest, self._read_cookie)
 
     async def _verified(self, token: str, digest: bytes, read: Read) -> Principal:
+        return self.peek(digest) or await self._identify(token, digest, read)
+
+    def peek(self, digest: bytes) -> Principal | None:
+        """Who a token of this SHA-256 speaks for, if that is known without a question."""
         known = self._known.get(digest)
-        if known is not None:
-            principal = known.principal
-            if (
-                principal is not None
-                and self._standings.peek(known.credential) is known.standing
-                and not principal.is_expired(self._clock())
-            ):
-                return principal
-        return await self._identify(token, digest, read)
+        if known is None or (principal := known.principal) is None:
+            return None
+        is_kept = self._standings.peek(known.credential) is known.standing
+        return principal if is_kept and not principal.is_expired(self._clock()) else None
 
     async def from_request(
         self, request: web.Request, *, query_token: bool = False, api: str | None = None

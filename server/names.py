@@ -69,13 +69,10 @@ class Names:
         if known is None:
             return None
         age = self._clock() - known.at
-        if age < KEEP_S or (
-            age < WATCHED_S
-            and known.version is not None
-            and known.version == self._version(known.record.scope)
-        ):
-            return known.record
-        return None
+        version = self._version(known.record.scope)
+        if known.version is None or version is None:
+            return known.record if age < KEEP_S else None
+        return known.record if age < WATCHED_S and known.version == version else None
 
     def forget(self, record: DocumentRecord) -> None:
         """Do not answer from memory for this document any more."""

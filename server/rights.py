@@ -111,6 +111,18 @@ class Rights:
             raise Forbidden
         return record, role
 
+    def peek(self, principal: Principal, name: DocumentName) -> tuple[DocumentRecord, Role] | None:
+        """What `open_document` would answer, if that needs no question and is not a refusal."""
+        scope = name.workspace or principal.default_workspace
+        if principal.document is not None or scope is None or is_global_id(name.name):
+            return None
+        place = self._places.peek(Seat(principal.account, scope))
+        record = self._names.peek(scope, name.name)
+        if place is None or record is None or record.deleted or record.scope != scope:
+            return None
+        role = effective_role(principal, record.id, place.role, self._clock())
+        return None if role is Role.NONE else (record, role)
+
     def watch(self, scope: str, account: str, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` when a right of `account` in `scope` may have changed; ends by a call."""
         ends: list[Moved] = []

@@ -11,9 +11,12 @@ from aiohttp import web
 
 from server import operation
 from server.binding import listen
+from server.limits import LIMITS
 from server.operating.probes import READINESS
 from server.operating.warden import Warden
 from server.realtime import lifecycle
+from server.realtime.arriving import Front
+from server.sites.serving.doorway import DOORWAY
 
 if TYPE_CHECKING:
     from server.identity import Identity
@@ -21,6 +24,32 @@ if TYPE_CHECKING:
     from server.settings import Settings
 
 log = logging.getLogger("plait")
+
+
+class _Site(web.BaseSite):
+    """The port of the server; whoever comes meets `front` first."""
+
+    def __init__(self, runner: web.AppRunner, front: Front, settings: Settings) -> None:
+        super().__init__(runner, backlog=4096)
+        self._front = front
+        self._settings = settings
+
+    @property
+    def name(self) -> str:
+        """Where it is."""
+        return f"http://{self._settings.host}:{self._settings.port}"
+
+    async def start(self) -> None:
+        """Take the port. Raises OSError."""
+        await super().start()
+        settings = self._settings
+        self._server = await asyncio.get_running_loop().create_server(
+            self._front,
+            settings.host,
+            settings.port,
+            backlog=self._backlog,
+            reuse_port=settings.share_port or None,
+        )
 
 
 async def open_ports(
@@ -42,16 +71,24 @@ async def open_ports(
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    shared = settings.share_port or None
-    site = web.TCPSite(runner, settings.host, settings.port, backlog=4096, reuse_port=shared)
+    assert runner.server is not None
+    front = Front(
+        runner.server,
+        realtime,
+        identity.hosts,
+        app[LIMITS]["address"],
+        may_claim=app[DOORWAY].may_claim,
+        is_open=not settings.log_requests,
+    )
+    stack.callback(front.close)
+    site = _Site(runner, front, settings)
     await listen(site, "host", settings.host, "port", settings.port)
     host, port = runner.addresses[0][:2]
     identity.hosts.listening_on(port)
     if settings.metrics_port is not None:
         await _listen_for_metrics(app, settings, stack)
     await identity.greet()
-    assert runner.server is not None
-    warden = Warden(runner.server, settings, identity.hosts, realtime.metrics)
+    warden = Warden(front, settings, identity.hosts, realtime.metrics)
     warden.start()
     stack.push_async_callback(warden.stop)
     sweeper = lifecycle.Sweeper(realtime)

@@ -13,13 +13,12 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
-
 from server.limits import network_of
 
 if TYPE_CHECKING:
     from server.hosts import Hosts
     from server.metrics import Metrics
+    from server.realtime.arriving import Front
     from server.settings import Settings
 
 log = logging.getLogger("plait.http")
@@ -39,16 +38,14 @@ class _Seen:
 class Warden:
     """Looks at every HTTP connection of a server once in a while."""
 
-    def __init__(
-        self, server: web.Server, settings: Settings, hosts: Hosts, metrics: Metrics
-    ) -> None:
-        self._server = server
+    def __init__(self, front: Front, settings: Settings, hosts: Hosts, metrics: Metrics) -> None:
+        self._front = front
         self._settings = settings
         self._hosts = hosts
         self._metrics = metrics
         self._seen: dict[Any, _Seen] = {}
         self._task: asyncio.Task[None] | None = None
-        metrics.gauge("http_connections", "Open HTTP connections", lambda: len(server.connections))
+        metrics.gauge("http_connections", "Open HTTP connections", lambda: len(self._open()))
 
     def start(self) -> None:
         """Begin to look."""
@@ -75,7 +72,7 @@ class Warden:
         seen: dict[Any, _Seen] = {}
         counts: Counter[str] = Counter()
         most = self._settings.http_connections_per_address_max
-        for connection in list(self._server.connections):
+        for connection in self._open():
             transport = connection.transport
             if transport is None or transport.is_closing():
                 continue
@@ -90,6 +87,10 @@ class Warden:
                 self._metrics.refuse(reason)
                 transport.abort()
         self._seen = seen
+
+    def _open(self) -> list[Any]:
+        """Those that have said nothing yet, and those that are aiohttp's."""
+        return [*self._front.silent, *self._front.server.connections]
 
     def _over(
         self,

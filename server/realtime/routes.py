@@ -12,11 +12,11 @@ from crdt.errors import BadName
 from crdt.ids import DocumentName
 from server.adapter import SOCKET, Routes
 from server.entrance import API
-from server.errors import Busy, NotFound, TooManyRequests
+from server.errors import NotFound
 from server.hosts import HOSTS
 from server.limits import network_of
 from server.realtime import upgrade
-from server.realtime.connection import REALTIME, Realtime
+from server.realtime.connection import REALTIME
 from server.realtime.hocuspocus import HocuspocusConnection
 from server.realtime.y import YConnection
 from server.realtime.ysweet_socket import YSweetConnection
@@ -61,28 +61,6 @@ def credential(request: web.Request, *, query: bool) -> tuple[str | None, str | 
     return token or None, chosen
 
 
-def _admission(realtime: Realtime, remote: str) -> None:
-    """Refuse a handshake while the server is full, draining, or one address has too many."""
-    if realtime.draining:
-        raise Busy("the server is restarting")
-    over = realtime.handshake_fits(remote)
-    if over is not None:
-        realtime.metrics.refuse("handshakes-full")
-        raise Busy("too many connections at once", 1) if over == "all" else TooManyRequests(1)
-    _has_room(realtime, remote)
-
-
-def _has_room(realtime: Realtime, remote: str) -> None:
-    """Asked twice: many may have come while this one's token was looked at."""
-    settings = realtime.settings
-    if len(realtime.connections) >= settings.connections_max:
-        realtime.metrics.refuse("connections-full")
-        raise Busy("too many connections")
-    if realtime.pending_of(remote) >= settings.connections_per_address_max:
-        realtime.metrics.refuse("address-full")
-        raise TooManyRequests(10)
-
-
 @ROUTES.get("/ws", access=_SOCKET, replies={101: None})
 async def hocuspocus(request: web.Request) -> web.StreamResponse:
     """Live sync by the Hocuspocus protocol: many documents, each with its token in a frame.
@@ -101,14 +79,14 @@ async def hocuspocus(request: web.Request) -> web.StreamResponse:
     """
     realtime = request.app[REALTIME]
     remote = network_of(request.app[HOSTS].remote(request))
-    _admission(realtime, remote)
+    upgrade.admit(realtime, remote)
     key = upgrade.accept_key(request)
     # A URL ends up in logs; providers of this protocol have a frame for the token.
     token, subprotocol = credential(request, query=False)
     principal = await realtime.identify.from_token(token, API) if token else None
     if principal is None and "Cookie" in request.headers:
         principal = await _in_browser(request, insists=False)
-    _has_room(realtime, remote)
+    upgrade.has_room(realtime, remote)
     connection = HocuspocusConnection(
         realtime,
         upgrade.transport_of(request),
@@ -173,7 +151,7 @@ async def _enter(
     """Check the token and the right, then let the socket into the document's room."""
     realtime = request.app[REALTIME]
     remote = network_of(request.app[HOSTS].remote(request))
-    _admission(realtime, remote)
+    upgrade.admit(realtime, remote)
     key = upgrade.accept_key(request)
     token, subprotocol = credential(request, query=True)
     shown = token if token is not None else await _in_browser(request, insists=True)
@@ -182,7 +160,7 @@ async def _enter(
     create = dialect is YConnection
     principal, record, role = await realtime.entrance.enter(name, shown, create=create)
     # While an HTTP answer can still say that there is no room for one more.
-    _has_room(realtime, remote)
+    upgrade.has_room(realtime, remote)
     realtime.documents.guard.admit(principal)
     realtime.documents.room(record)
     transport = upgrade.transport_of(request)

@@ -1,4 +1,4 @@
-"""From an aiohttp request to a WebSocket of ours: checks, handshake, taking the transport over."""
+"""From a request to a WebSocket of ours: room, checks, handshake, taking the transport over."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
+from server.errors import Busy, TooManyRequests
 from server.websocket import Tail, as_transport
 
 if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
-    from server.realtime.connection import Connection
+    from server.realtime.connection import Connection, Realtime
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -42,6 +43,38 @@ class Taken(web.StreamResponse):
         """Nothing to end."""
 
 
+def admit(realtime: Realtime, remote: str) -> None:
+    """Refuse a handshake while the server is full, draining, or one address has too many."""
+    if realtime.draining:
+        raise Busy("the server is restarting")
+    over = realtime.handshake_fits(remote)
+    if over is not None:
+        realtime.metrics.refuse("handshakes-full")
+        raise Busy("too many connections at once", 1) if over == "all" else TooManyRequests(1)
+    has_room(realtime, remote)
+
+
+def has_room(realtime: Realtime, remote: str) -> None:
+    """Asked twice: many may have come while this one's token was looked at."""
+    settings = realtime.settings
+    if len(realtime.connections) >= settings.connections_max:
+        realtime.metrics.refuse("connections-full")
+        raise Busy("too many connections")
+    if realtime.pending_of(remote) >= settings.connections_per_address_max:
+        realtime.metrics.refuse("address-full")
+        raise TooManyRequests(10)
+
+
+def is_full(realtime: Realtime, remote: str) -> bool:
+    """Whether `admit` would refuse anybody now; nothing is counted."""
+    settings = realtime.settings
+    return (
+        realtime.draining
+        or len(realtime.connections) >= settings.connections_max
+        or realtime.pending_of(remote) >= settings.connections_per_address_max
+    )
+
+
 def accept_key(request: web.Request) -> bytes:
     """The answer to the client's key. Raises 400 (or 426) for what is no WebSocket handshake."""
     headers = request.headers
@@ -63,18 +96,35 @@ def accept_key(request: web.Request) -> bytes:
         good = False
     if not good:
         raise web.HTTPBadRequest(text="bad Sec-WebSocket-Key")
+    return accepted(key)
+
+
+def accepted(key: str) -> bytes:
+    """What a handshake with this key is answered with."""
     return base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest())  # noqa: S324 - RFC 6455
 
 
 def take_over(
     request: web.Request, key: bytes, subprotocol: str | None, connection: Connection
 ) -> Taken:
-    """Write the handshake's answer and make `connection` the transport's protocol.
+    """Answer the handshake and make `connection` the transport's protocol.
 
     aiohttp's own protocol object is told that its connection is gone, so that an idle socket costs
     no request, no task and no parser.
     """
-    transport = connection.transport
+    former = request.protocol
+    tail = Tail()
+    former.set_parser(tail)  # type: ignore[arg-type]
+    answer(connection, key, subprotocol)
+    # First, or it would close the transport on its way out.
+    former.transport = None
+    former.connection_lost(None)
+    go_on(connection, tail.data)
+    return Taken()
+
+
+def answer(connection: Connection, key: bytes, subprotocol: str | None = None) -> None:
+    """Write the handshake's answer, and let the transport speak to `connection` from now on."""
     head = (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + key + b"\r\n"
@@ -83,22 +133,20 @@ def take_over(
         head += b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1", "replace") + b"\r\n"
     # Leaves with the first frames of the room, in one write.
     connection.realtime.turns.queue(connection.outbox, head + b"\r\n")
-    former = request.protocol
-    tail = Tail()
-    former.set_parser(tail)  # type: ignore[arg-type]
+    transport = connection.transport
     transport.set_protocol(connection)
     settings = connection.realtime.settings
     transport.set_write_buffer_limits(high=settings.outbox_bytes_max // 4)
-    # First, or it would close the transport on its way out.
-    former.transport = None
-    former.connection_lost(None)
-    if not transport.is_reading():
-        transport.resume_reading()
-    if tail.data:
+
+
+def go_on(connection: Connection, behind: bytes) -> None:
+    """Hand over what the client sent right behind its handshake."""
+    if not connection.transport.is_reading():
+        connection.transport.resume_reading()
+    if behind:
         # What answers these bytes at once must not overtake the handshake's own answer.
         connection.outbox.flush(connection.clock())
-        connection.data_received(tail.data)
-    return Taken()
+        connection.data_received(behind)
 
 
 def transport_of(request: web.Request) -> asyncio.Transport:

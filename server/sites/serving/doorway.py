@@ -67,6 +67,14 @@ class Doorway:
         """Whether sites have a host that is not the server's own."""
         return urlsplit(self._hosts.sites_url).hostname != urlsplit(self._hosts.public_url).hostname
 
+    def may_claim(self, name: str) -> bool:
+        """Whether a request for a host of ours may still be for sites, whatever its path."""
+        if self._is_off:
+            return False
+        if name == urlsplit(self._hosts.sites_url).hostname:
+            return self.is_separate
+        return bool(self._wildcard) and name.endswith(self._wildcard.partition(".")[2])
+
     async def open(self, request: web.Request) -> Opened | None:
         """What of the sites a request is for; None: it is for the server itself."""
         if self._is_off:
