@@ -11,9 +11,21 @@ The first three are caused by peers and are answered to the peer that caused the
 ours: pycrdt panicked, and using the document again may corrupt memory.
 """
 
+from typing import Any
+
 
 class CrdtError(Exception):
-    """Root of this package's errors."""
+    """Root of this package's errors. They come out of helper processes as they went in."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[CrdtError], args: tuple[Any, ...], facts: dict[str, Any]) -> CrdtError:
+    """The same error: its constructor takes the facts and not the sentence made of them."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error
 
 
 class WireError(CrdtError):

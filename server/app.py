@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -58,7 +59,6 @@ from storage.blocks import Blocks as BlockStore
 from storage.changes import Changes
 from storage.closures import Closures
 from storage.cluster import EmbeddedError
-from storage.compaction import Compactor
 from storage.documents import Documents as Store
 from storage.errors import StorageError, Unavailable
 from storage.log import Flusher
@@ -148,6 +148,7 @@ class Server:
             processes=settings.worker_processes,
             memory_bytes=settings.worker_memory_bytes,
             timeout_s=settings.worker_timeout_s,
+            dsn=dsn,
         )
         stack.callback(workers.close)
         turns = Turns(asyncio.get_running_loop())
@@ -198,8 +199,8 @@ class Server:
     def _compaction(self, pool: Pool, workers: Workers, metrics: Metrics) -> Callable[[UUID], None]:
         """Start compaction and the thinning of history; the answer asks for a compaction."""
         settings = self.settings
-        compactor = Compactor(pool, workers.in_background, keep_all_s=settings.history_full_s)
-        compacting = Compacting(compactor.compact, metrics, settings.rooms_max)
+        compact = partial(workers.compact, keep_all_s=settings.history_full_s)
+        compacting = Compacting(compact, metrics, settings.rooms_max)
         compacting.start()
         self._stack.push_async_callback(compacting.stop)
         thinning = Thinning(pool, workers, settings)

@@ -6,11 +6,16 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+from server.errors import Busy
 from server.metrics import Metrics
 from server.operating import spans
 from storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from storage.compaction import Compacted
 
 log = logging.getLogger("plait.compaction")
 
@@ -19,7 +24,10 @@ class Compacting:
     """A queue of documents whose log is long, and the one task that works it off."""
 
     def __init__(
-        self, compact: Callable[[UUID], Awaitable[object]], metrics: Metrics, waiting_max: int
+        self,
+        compact: Callable[[UUID], Awaitable[Compacted | None]],
+        metrics: Metrics,
+        waiting_max: int,
     ) -> None:
         self._compact = compact
         self._metrics = metrics
@@ -51,11 +59,13 @@ class Compacting:
             self._wake.clear()
             while self._waiting:
                 document = next(iter(self._waiting))
+                is_whole = True
                 try:
                     with spans.span("compact", document=str(document)):
-                        await self._compact(document)
+                        done = await self._compact(document)
+                    is_whole = done is None or done.is_whole
                     self._metrics.compactions += 1
-                except StorageError as error:
+                except (StorageError, Busy) as error:
                     log.warning("document %s is compacted later: %s", document, error)
                     await asyncio.sleep(1)
                 except Exception:
@@ -63,3 +73,5 @@ class Compacting:
                     log.exception("document %s cannot be compacted", document)
                 finally:
                     self._waiting.pop(document, None)
+                    if not is_whole:
+                        self.ask(document)  # Others that wait come before its next piece.

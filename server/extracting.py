@@ -15,23 +15,22 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from crdt import projection
-from crdt.document import Document
 from crdt.errors import DocumentBroken, UpdateError
 from crdt.projection import Projection
 from server.batches import groups
-from server.large import rows_of
+from server.glancing import Glance, committed
 from server.pace import Pace
-from server.reading import is_committed
 from server.workers import WorkerDied
-from storage.errors import StorageError
+from storage.errors import LogBroken, StorageError, UnknownDocument
 from storage.extracts import Behind, Extract, Extracts
-from storage.loading import Loaded
+from storage.loading import Loaded, rows_of
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from server.documents import Documents
     from server.feed import Feed
+    from server.live import LiveRoom
     from storage.blocks import Block, Blocks
     from storage.changes import Settled
 
@@ -45,9 +44,22 @@ CHANGES_MAX = 500
 
 
 PROJECTED_INLINE_BYTES = 16 << 10
-"""Stored bytes of a document above which a helper reads it: 200 kB of notes take 50 to 150 ms."""
+"""Bytes of a document above which a helper reads it: 200 kB of notes take 50 to 150 ms."""
+ENCODED_INLINE_BYTES = 2 << 20
+"""Bytes of a document above which it is not encoded here for that: 350 kB take a millisecond."""
 _FILE_BYTES_MAX = 10**15
 """What the files of one block can measure; peers write any number."""
+
+
+class _Look(Glance):
+    """An open document as it is, and what it says unless that is for a helper to find out."""
+
+    __slots__ = ("encoded", "projection")
+
+    def __init__(self, live_room: LiveRoom) -> None:
+        super().__init__(live_room)
+        self.encoded = b""
+        self.projection: Projection | None = None
 
 
 class Extracting:
@@ -78,32 +90,44 @@ class Extracting:
 
         Raises Unavailable, LogBroken, UnknownDocument, UpdateError, DocumentBroken or WorkerDied.
         """
-        found = self._from_memory(block.record.id, block.head, block.size)
-        if found is not None:
-            return found
+        look = self._look(block.record.id, block.size)
+        if look is not None:
+            await committed([look], self._documents.settings.commit_timeout_s)
+            if look.encoded and look.sequence >= block.head:
+                return await self._from_memory(look), look.sequence
+        if block.size > PROJECTED_INLINE_BYTES:
+            return await self._apart(block.record.id)
         loaded = (await self._blocks.load([block.record.id]))[block.record.id]
         if not isinstance(loaded, Loaded):
             raise loaded
-        return await self._from_store(loaded, block.size), loaded.head
+        return projection.project_rows(rows_of(loaded)), loaded.head
 
     # -- reading ------------------------------------------------------------------------
 
-    def _from_memory(self, document: UUID, head: int, size: int) -> tuple[Projection, int] | None:
+    def _look(self, document: UUID, bytes_: int) -> _Look | None:
+        """A look at it if it is open: a busy document's rows are many times what it is."""
         live = self._documents.peek(document)
-        if live is None or size > PROJECTED_INLINE_BYTES:
+        if live is None or not live.is_live or bytes_ > ENCODED_INLINE_BYTES:
             return None
-        if not is_committed(live) or live.head < head:
-            return None
-        try:
-            return projection.project(live.room.document), live.head
-        except DocumentBroken:
-            live.perform(live.room.reload([]))
-            return None
+        look = _Look(live)
+        look.begin(self._documents.turns.clock)
+        if live.is_live:
+            try:
+                look.encoded = live.room.document.encode()
+                if len(look.encoded) <= PROJECTED_INLINE_BYTES:
+                    look.projection = projection.project(live.room.document)
+            except DocumentBroken:
+                live.perform(live.room.reload([]))
+        return look
 
-    async def _from_store(self, loaded: Loaded, size: int) -> Projection:
-        if size > PROJECTED_INLINE_BYTES:
-            return await self._documents.workers.run(projection.project_rows, rows_of(loaded))
-        return projection.project(Document.rebuild(rows_of(loaded)))
+    async def _from_memory(self, look: _Look) -> Projection:
+        """What it says; raises UpdateError, DocumentBroken, or WorkerDied."""
+        if look.projection is not None:
+            return look.projection
+        return await self._documents.workers.run(projection.project_rows, [look.encoded])
+
+    async def _apart(self, document: UUID) -> tuple[Projection, int]:
+        return await self._documents.workers.over(document, projection.project_rows)
 
     async def _read_scope(self, scope: str) -> None:
         lock = self._locks.get(scope)
@@ -122,36 +146,47 @@ class Extracting:
                     return
 
     async def _read(self, changes: Sequence[Behind]) -> list[Extract]:
+        """Those that cannot be read are left out: they must not hold up the others."""
         found: list[Extract] = []
-        left: list[Behind] = []
         pace = Pace()
-        for change in changes:
-            await pace.rest()
-            seen = self._from_memory(change.document, change.head, change.size)
-            if seen is None:
-                left.append(change)
-            else:
-                found.append(_extract(change, *seen))
-        for group in groups(left):
-            loaded = await self._blocks.load([change.document for change in group])
+        for group in groups(changes):
+            looks: dict[UUID, _Look] = {}
             for change in group:
                 await pace.rest()
-                extract = await self._read_one(change, loaded[change.document])
+                look = self._look(change.document, change.snapshot_bytes)
+                if look is not None:
+                    looks[change.document] = look
+            await committed(list(looks.values()), self._documents.settings.commit_timeout_s)
+            seen = {id_ for id_, look in looks.items() if look.encoded and look.sequence >= 0}
+            small = [
+                change.document
+                for change in group
+                if change.document not in seen and change.size <= PROJECTED_INLINE_BYTES
+            ]
+            loaded = await self._blocks.load(small) if small else {}
+            for change in group:
+                await pace.rest()
+                look = looks[change.document] if change.document in seen else None
+                extract = await self._read_one(change, look, loaded.get(change.document))
                 if extract is not None:
                     found.append(extract)
         return found
 
-    async def _read_one(self, change: Behind, loaded: object) -> Extract | None:
-        """A document that cannot be read is left out: it must not hold up the others."""
-        if not isinstance(loaded, Loaded):
-            log.warning("a changed block cannot be read: %s", loaded)
-            return None
+    async def _read_one(
+        self, change: Behind, look: _Look | None, loaded: Loaded | StorageError | None
+    ) -> Extract | None:
+        """From what was seen of it in memory, what was loaded, or else by a helper."""
         try:
-            seen = await self._from_store(loaded, change.size)
-        except (UpdateError, DocumentBroken, WorkerDied) as error:
+            if look is not None:
+                return _extract(change, await self._from_memory(look), look.sequence)
+            if loaded is None:
+                return _extract(change, *await self._apart(change.document))
+            if isinstance(loaded, Loaded):
+                return _extract(change, projection.project_rows(rows_of(loaded)), loaded.head)
+            log.warning("a changed block cannot be read: %s", loaded)
+        except (UpdateError, DocumentBroken, LogBroken, UnknownDocument, WorkerDied) as error:
             log.warning("document %s cannot be read: %s", change.document, error)
-            return None
-        return _extract(change, seen, loaded.head)
+        return None
 
     # -- in the background --------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from crdt.errors import DocumentBroken, UpdateError
 from server.caller import refusal
 from server.workers import WorkerDied
 from storage.errors import LogBroken, UnknownDocument
-from storage.loading import Loaded
+from storage.loading import Loaded, rows_of
 from storage.log import Fenced, Row, Stored
 
 if TYPE_CHECKING:
@@ -92,16 +92,6 @@ class Large:
             difference, rows_of(loaded), state_vector, loaded.retired
         )
 
-    async def facts(self, loaded: Loaded) -> blocks.Facts:
-        """What the document says of itself. Raises UpdateError, DocumentBroken, or WorkerDied."""
-        return await self._documents.workers.run(facts_of, rows_of(loaded))
-
-
-def rows_of(loaded: Loaded) -> Rows:
-    """Everything that makes the document, in order."""
-    rows = [row.data for row in loaded.rows]
-    return rows if loaded.snapshot is None else [loaded.snapshot, *rows]
-
 
 async def whole(documents: Documents, loaded: Loaded) -> bytes:
     """The whole document as one update, made in a helper where that would take long."""
@@ -159,5 +149,5 @@ def difference_of(
 
 
 def facts_of(rows: Rows) -> blocks.Facts:
-    """See `Large.facts`."""
+    """What the document says of itself. Raises UpdateError or DocumentBroken."""
     return blocks.read(Document.rebuild(rows))

@@ -18,10 +18,10 @@ from aiohttp import web
 from crdt.document import Document, decode_state_vector
 from crdt.errors import DocumentBroken, UpdateError
 from server.batches import groups
-from server.large import Large, difference_of, rows_of
+from server.large import Large, difference_of
 from server.pace import Pace
 from server.workers import WorkerDied
-from storage.loading import Loaded
+from storage.loading import Loaded, rows_of
 
 if TYPE_CHECKING:
     from server.documents import Documents

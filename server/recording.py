@@ -14,15 +14,14 @@ from uuid import UUID
 
 from crdt import tracking
 from crdt.errors import DocumentBroken, UpdateError
-from server.large import rows_of
 from server.workers import WorkerDied
 from storage.changes import Changed, Dirty, Projected, Settled
-from storage.loading import Loaded
+from storage.loading import Loaded, rows_of
 
 if TYPE_CHECKING:
     from crdt.tracking import Item, Taken, Tracker
     from server.documents import Documents
-    from server.projecting import Glance
+    from server.projecting import Seen
     from storage.blocks import Blocks
     from storage.changes import Changes
 
@@ -43,7 +42,7 @@ class Recording:
         """The collections of such a document that the feed follows."""
         return self._documents.collections.get(kind, ())
 
-    async def project(self, dirty: Sequence[Dirty], glances: Sequence[Glance]) -> list[Projected]:
+    async def project(self, dirty: Sequence[Dirty], glances: Sequence[Seen]) -> list[Projected]:
         """What became of the records of each document; those in memory were glanced at."""
         if not dirty:
             return []
@@ -58,7 +57,7 @@ class Recording:
             found.append(projected or await self._from_store(one, mark, glance))
         return found
 
-    def _from_memory(self, glance: Glance, mark: tuple[int, int]) -> Projected | None:
+    def _from_memory(self, glance: Seen, mark: tuple[int, int]) -> Projected | None:
         dirty, taken = glance.dirty, glance.taken
         if taken is None or taken.since is None or glance.sequence < dirty.head:
             return None
@@ -68,7 +67,7 @@ class Recording:
         return self._projected(dirty, glance.sequence, taken.items)
 
     async def _from_store(
-        self, dirty: Dirty, mark: tuple[int, int], glance: Glance | None
+        self, dirty: Dirty, mark: tuple[int, int], glance: Seen | None
     ) -> Projected:
         """A document that cannot be read is stamped all the same: it must not hold up the feed."""
         loaded = (await self._store.load([dirty.document]))[dirty.document]
@@ -108,7 +107,7 @@ class Recording:
 
     # -- afterwards -----------------------------------------------------------------------
 
-    def _hand_out(self, glance: Glance, sequence: int) -> None:
+    def _hand_out(self, glance: Seen, sequence: int) -> None:
         tracker = glance.live_room.tracker
         if tracker is not None and glance.taken is not None:
             self._told[glance.dirty.document] = (tracker, glance.taken, sequence)

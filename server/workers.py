@@ -18,12 +18,20 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from crdt import structure
 from crdt.bounds import Bounds
 from crdt.errors import UpdateError
+from server import heap
 from server.errors import Busy
+from storage import apart
+from storage.compaction import compact
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from storage.compaction import Compacted
 
 log = logging.getLogger("plait.workers")
 
@@ -63,8 +71,12 @@ class Workers:
     time: when it dies it is known over what.
     """
 
-    def __init__(self, *, processes: int, memory_bytes: int, timeout_s: float) -> None:
+    def __init__(
+        self, *, processes: int, memory_bytes: int, timeout_s: float, dsn: str = ""
+    ) -> None:
+        """`dsn`: the database, for work that helpers do at the store by themselves."""
         self._timeout_s = timeout_s
+        self._dsn = dsn
         self._front = _Helpers(processes, partial(_prepare, memory_bytes, 0))
         self._back = _Helpers(1, partial(_prepare, memory_bytes, _BACKGROUND_NICE))
 
@@ -75,6 +87,20 @@ class Workers:
     async def in_background(self, function: Callable[..., T], *arguments: object) -> T:
         """Like `run`, for work that nobody waits for; other processes go before it."""
         return await self._run(self._back, function, *arguments)
+
+    async def over(
+        self, document: UUID, function: Callable[..., T], *arguments: object
+    ) -> tuple[T, int]:
+        """`function(rows, *arguments)` of a document as it is stored, and its last row.
+
+        What is stored does not come into this process. Raises Unavailable, LogBroken and
+        UnknownDocument, too.
+        """
+        return await self.run(apart.run, self._dsn, apart.over, document, function, *arguments)
+
+    async def compact(self, document: UUID, keep_all_s: float) -> Compacted | None:
+        """`storage.compaction.Compactor.compact`, in the background and in that process whole."""
+        return await self.in_background(apart.run, self._dsn, compact, document, keep_all_s)
 
     async def _run(self, helpers: _Helpers, function: Callable[..., T], *arguments: object) -> T:
         async with helpers.one() as helper:
@@ -144,7 +170,7 @@ class _Helper:
         """Run it there. Raises BrokenProcessPool if the process died, WorkerDied, Busy."""
         try:
             async with asyncio.timeout(most_s):
-                return await self._submit(partial(function, *arguments))
+                return await self._submit(partial(_then_trim, function, *arguments))
         except BrokenProcessPool:
             self.stop()
             raise
@@ -187,6 +213,14 @@ def _stop(pool: ProcessPoolExecutor) -> None:
         process.kill()
     for process in processes:
         process.join(timeout=1)
+
+
+def _then_trim(function: Callable[..., T], *arguments: object) -> T:
+    """In the helper: it does not go on weighing what its largest document weighed."""
+    try:
+        return function(*arguments)
+    finally:
+        heap.trim()
 
 
 def _verdict(update: bytes, bounds: Bounds) -> str | None:

@@ -8,7 +8,7 @@ statement and the commit only. A crash at any point leaves the old boundary or t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -18,6 +18,9 @@ from storage.errors import LogBroken, reaching
 from storage.loading import Loaded
 from storage.pool import Pool, transaction
 from storage.squeezing import Squeezed, squeeze
+
+PIECE_BYTES: Final = 4 << 20
+"""A longer tail is worked off in pieces, so that no process ever holds all of it."""
 
 T = TypeVar("T")
 Run: TypeAlias = Callable[..., Awaitable[Any]]
@@ -43,6 +46,17 @@ class Compacted(msgspec.Struct, frozen=True, kw_only=True):
     pending: int
     """Rows below the boundary that are loaded all the same, because they wait."""
     quarantined: int
+    is_whole: bool
+    """Whether the tail was worked off, or a piece of it and there is more to do."""
+
+    def and_then(self, more: Compacted) -> Compacted:
+        """This piece and the next one as one."""
+        return msgspec.structs.replace(
+            more,
+            rows=self.rows + more.rows,
+            tail_bytes=self.tail_bytes + more.tail_bytes,
+            quarantined=self.quarantined + more.quarantined,
+        )
 
 
 _SNAPSHOT = """
@@ -75,20 +89,28 @@ class _Overtaken(Exception):
 class Compactor:
     """Compacts one document at a time, whoever asks."""
 
-    def __init__(self, pool: Pool, run: Run = run_inline, *, keep_all_s: float = 86_400.0) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        run: Run = run_inline,
+        *,
+        keep_all_s: float = 86_400.0,
+        piece_bytes: int = PIECE_BYTES,
+    ) -> None:
         """`keep_all_s`: how long every row is kept before history may be thinned."""
         self._pool = pool
         self._run = run
         self._keep_all_s = keep_all_s
+        self._piece_bytes = piece_bytes
 
     async def compact(self, document: UUID) -> Compacted | None:
-        """Move the load boundary up to the present head; None when there was nothing to do.
+        """Move the load boundary up to the present head, or by a piece; None: nothing to do.
 
         None also when another process compacted or rebuilt the document meanwhile. Raises
         LogBroken (also when the new snapshot is not proven), Unavailable, UnknownDocument, and what
         `run` raises; then nothing changed.
         """
-        loaded = await loading.load(self._pool, document)
+        loaded = await loading.load_piece(self._pool, document, self._piece_bytes)
         if loaded.tail_rows == 0 or loaded.deleted:
             return None
         rows = [(row.sequence, row.data) for row in loaded.rows]
@@ -104,6 +126,7 @@ class Compactor:
             snapshot_bytes=len(squeezed.data),
             pending=len(squeezed.pending),
             quarantined=len(squeezed.bad),
+            is_whole=loaded.is_whole,
         )
 
     async def _swap(self, document: UUID, loaded: Loaded, squeezed: Squeezed) -> bool:
@@ -143,3 +166,8 @@ class Compactor:
         except _Overtaken:
             return False
         return True
+
+
+async def compact(pool: Pool, document: UUID, keep_all_s: float) -> Compacted | None:
+    """`Compactor.compact`, for a helper process (`storage.apart`)."""
+    return await Compactor(pool, keep_all_s=keep_all_s).compact(document)

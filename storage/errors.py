@@ -24,13 +24,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 
 class StorageError(Exception):
-    """Root of this package's errors."""
+    """Root of this package's errors. They come out of helper processes as they went in."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[StorageError], args: tuple[Any, ...], facts: dict[str, Any]) -> StorageError:
+    """The same error: its constructor takes the facts and not the sentence made of them."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error
 
 
 class Unavailable(StorageError):

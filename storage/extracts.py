@@ -35,6 +35,8 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
     head: int
     lineage: int
     size: int
+    """Bytes of its snapshot and of the rows above it."""
+    snapshot_bytes: int
     gone: bool
     """Deleted for good, or closed: nothing is to be kept of it."""
     is_fresh: bool
@@ -57,7 +59,7 @@ class Extract(msgspec.Struct, frozen=True, kw_only=True):
 
 _BEHIND = """
 SELECT c.stamp, c.document, d.kind, h.head, h.lineage, h.deleted AS gone,
-       h.log_bytes + h.snapshot_bytes AS size,
+       h.log_bytes + h.snapshot_bytes AS size, h.snapshot_bytes,
        coalesce(t.sequence = h.head AND t.lineage = h.lineage, false) AS is_fresh
 FROM changes c JOIN heads h ON h.document = c.document JOIN documents d ON d.id = c.document
 LEFT JOIN block_texts t ON t.document = c.document

@@ -54,12 +54,15 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     tail_bytes: int
     vector: bytes | None = None
     """The state vector of the snapshot, if a checksum says that it is what compaction proved."""
+    is_whole: bool = True
+    """Whether this is all of it, or its log goes on above `head`."""
 
 
 # Only rows below the snapshot are ever flagged; without a range of sequences PostgreSQL takes the
 # small partial index whatever it believes of the table.
 _LOAD = """
-SELECT h.document, h.head, h.lineage, h.deleted, h.snapshot_sequence, h.log_bytes, d.sync_version,
+SELECT h.document, h.head, h.lineage, h.deleted, h.snapshot_sequence, h.log_bytes,
+       h.snapshot_bytes, d.sync_version,
        s.sequence, s.lineage AS snapshot_lineage, s.encoding, s.data, s.state_vector,
        CASE WHEN h.log_bytes <= $2 AND h.head - h.snapshot_sequence <= $3 THEN ARRAY(
            SELECT u.data FROM updates u
@@ -86,11 +89,29 @@ WHERE document = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
 """
 
 
+def rows_of(loaded: Loaded) -> list[bytes]:
+    """Everything that makes the document, in order."""
+    rows = [row.data for row in loaded.rows]
+    return rows if loaded.snapshot is None else [loaded.snapshot, *rows]
+
+
 async def load(pool: Pool, document: UUID) -> Loaded:
     """The whole document; one round trip unless its tail is long.
 
     Raises UnknownDocument, LogBroken, or Unavailable. Never answers less than what is stored.
     """
+    return await _load(pool, document, None)
+
+
+async def load_piece(pool: Pool, document: UUID, piece_bytes: int) -> Loaded:
+    """The document as it was after about so many bytes of its tail; the whole if that is shorter.
+
+    A piece is never smaller than the snapshot, which each piece reads again. Raises as `load`.
+    """
+    return await _load(pool, document, piece_bytes)
+
+
+async def _load(pool: Pool, document: UUID, piece_bytes: int | None) -> Loaded:
     for _ in range(3):
         with reaching():
             record = await pool.fetchrow(_LOAD, document, TAIL_BYTES, TAIL_ROWS)
@@ -98,10 +119,10 @@ async def load(pool: Pool, document: UUID) -> Loaded:
             raise UnknownDocument(document)
         if not _snapshot_fits(record):
             raise LogBroken(document, "the snapshot is not the one that the head names")
-        tail = record["tail"]
+        tail, upto = record["tail"], record["head"]
         if tail is None:
-            tail = await _read_tail(pool, record)
-        if len(tail) == record["head"] - record["snapshot_sequence"]:
+            tail, upto = await _read_tail(pool, record, piece_bytes)
+        if len(tail) == upto - record["snapshot_sequence"]:
             return await _loaded(record, tail)
         # A long tail is read in pieces; a compaction and the thinning of history may have gone by.
     assert record is not None
@@ -175,22 +196,30 @@ def _snapshot_fits(record: asyncpg.Record) -> bool:
     return not record["sequence"] or record["snapshot_lineage"] == record["lineage"]
 
 
-async def _read_tail(pool: Pool, record: asyncpg.Record) -> list[bytes]:
-    """A long tail in pieces of about TAIL_BYTES."""
+async def _read_tail(
+    pool: Pool, record: asyncpg.Record, piece_bytes: int | None
+) -> tuple[list[bytes], int]:
+    """A long tail by stretches of about TAIL_BYTES, or a piece of it; the row it ends at."""
     document, after, head = record["document"], record["snapshot_sequence"], record["head"]
     row_bytes = record["log_bytes"] // max(1, head - after) + 1
     step = max(1, min(TAIL_ROWS, TAIL_BYTES // row_bytes))
+    most = None if piece_bytes is None else max(piece_bytes, record["snapshot_bytes"])
     tail: list[bytes] = []
-    while after < head:
+    size = 0
+    while after < head and (most is None or size < most):
         upto = min(head, after + step)
         with reaching():
-            tail += await pool.fetchval(_STRETCH, document, after, upto)
+            stretch = await pool.fetchval(_STRETCH, document, after, upto)
+        tail += stretch
+        size += sum(map(len, stretch))
         after = upto
-    return tail
+    return tail, after
 
 
 async def _loaded(record: asyncpg.Record, tail: list[bytes]) -> Loaded:
     first = record["snapshot_sequence"] + 1
+    head = record["snapshot_sequence"] + len(tail)
+    is_whole = head == record["head"]
     rows = [
         LogRow(sequence, data)
         for sequence, data in zip(record["pending"], record["pending_data"], strict=True)
@@ -202,14 +231,15 @@ async def _loaded(record: asyncpg.Record, tail: list[bytes]) -> Loaded:
         snapshot=None if packed is None else await unpack(record["encoding"], packed),
         snapshot_sequence=record["snapshot_sequence"],
         rows=rows,
-        head=record["head"],
+        head=head,
         lineage=record["lineage"],
         sync_version=record["sync_version"],
         deleted=record["deleted"],
         retired=_retired(record["retired"], record["state_vector"]),
         tail_rows=len(tail),
-        tail_bytes=record["log_bytes"],
         vector=record["state_vector"] if packed and record["encoding"] == PACKED else None,
+        tail_bytes=record["log_bytes"] if is_whole else sum(map(len, tail)),
+        is_whole=is_whole,
     )
 
 

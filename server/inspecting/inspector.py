@@ -16,9 +16,7 @@ from crdt.document import Document, decode_state_vector
 from crdt.errors import CrdtError, DocumentBroken
 from crdt.projection import project
 from server.inspecting import schema
-from server.large import rows_of
 from server.workers import WorkerDied
-from storage.compaction import Compactor
 from storage.errors import LogBroken
 from storage.inspection import Head, Inspection
 
@@ -43,9 +41,6 @@ class Inspector:
     def __init__(self, documents: Documents, pool: Pool) -> None:
         self.documents = documents
         self._store = Inspection(pool)
-        keep_all_s = documents.settings.history_full_s
-        run = documents.workers.in_background
-        self._compactor = Compactor(pool, run, keep_all_s=keep_all_s)
 
     # -- many ---------------------------------------------------------------------------
 
@@ -131,9 +126,7 @@ class Inspector:
                 waiting, encoded = [len(update) for update in document.pending()], document.encode()
                 visible = await run(_visible_in, encoded)
                 return (document.state_vector(), waiting, len(encoded), visible), None
-            loaded = await self.documents.store.load(record.id)
-            run = self.documents.workers.in_background
-            return await run(_content_of, rows_of(loaded)), None
+            return (await self.documents.workers.over(record.id, _content_of))[0], None
         except (LogBroken, WorkerDied, CrdtError) as error:
             return None, str(error)
 
@@ -143,8 +136,15 @@ class Inspector:
         return [_client(member, now) for member in members]
 
     async def compact(self, document: UUID) -> Compacted | None:
-        """Make a snapshot now. Raises LogBroken, Unavailable, Busy; then nothing changed."""
-        return await self._compactor.compact(document)
+        """Make a snapshot now. Raises LogBroken, Unavailable, Busy; then the last piece stands."""
+        keep_all_s = self.documents.settings.history_full_s
+        done = await self.documents.workers.compact(document, keep_all_s)
+        while done is not None and not done.is_whole:
+            more = await self.documents.workers.compact(document, keep_all_s)
+            if more is None:
+                break
+            done = done.and_then(more)
+        return done
 
 
 INSPECTOR = web.AppKey("inspector", Inspector)

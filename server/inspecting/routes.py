@@ -96,7 +96,7 @@ async def compact(request: web.Request) -> web.Response:
     compacted = None
     if done is not None:
         compacted = schema.CompactedNow(
-            **{name: getattr(done, name) for name in done.__struct_fields__}
+            **{name: getattr(done, name) for name in schema.CompactedNow.__struct_fields__}
         )
     return reply(schema.Compacted(success=True, compacted=compacted))
 

@@ -1,8 +1,10 @@
 """The errors of the core carry facts."""
 
+import pickle
+
 import pytest
 
-from crdt.errors import BadName, CrdtError, DocumentBroken, UpdateError, WireError
+from crdt.errors import BadName, CrdtError, DocumentBroken, OutOfOrder, UpdateError, WireError
 
 
 @pytest.mark.parametrize("kind", [WireError, UpdateError, BadName])
@@ -26,3 +28,14 @@ def test_a_broken_document_names_its_culprit() -> None:
     assert "update 3" in str(known)
     assert unknown.culprit is None
     assert "update" not in str(unknown).split("(")[0]
+
+
+@pytest.mark.parametrize(
+    "error", [WireError("empty"), UpdateError("v2"), DocumentBroken(3, "panic"), OutOfOrder()]
+)
+def test_an_error_comes_out_of_a_helper_process_as_it_went_in(error: CrdtError) -> None:
+    """Its kind, its sentence and its facts."""
+    again = pickle.loads(pickle.dumps(error))
+
+    assert type(again) is type(error)
+    assert (str(again), again.__dict__) == (str(error), error.__dict__)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID, uuid4
 
+from msgspec import structs
+
 from server.compacting import Compacting
 from server.metrics import Metrics
+from storage.compaction import Compacted
 from storage.errors import Unavailable
 from tests.patience import PATIENCE_S, until
 
@@ -19,8 +22,9 @@ class Work:
         self.has_begun = asyncio.Event()
         self.may_end = asyncio.Event()
         self.fail_with: Exception | None = None
+        self.answers: list[Compacted] = []
 
-    async def __call__(self, document: UUID) -> None:
+    async def __call__(self, document: UUID) -> Compacted | None:
         """Begin, wait, end."""
         self.begun.append(document)
         self.has_begun.set()
@@ -28,6 +32,7 @@ class Work:
         error, self.fail_with = self.fail_with, None
         if error is not None:
             raise error
+        return self.answers.pop() if self.answers else None
 
 
 async def test_a_document_that_asks_twice_is_compacted_once() -> None:
@@ -44,6 +49,26 @@ async def test_a_document_that_asks_twice_is_compacted_once() -> None:
     await compacting.stop()
 
     assert work.begun == [first, second]
+
+
+async def test_a_document_with_more_to_do_goes_to_the_end_of_the_queue() -> None:
+    """After a piece of a long log the others have their turn, then the next piece."""
+    work, metrics = Work(), Metrics()
+    piece = Compacted(sequence=1, rows=1, tail_bytes=1, snapshot_bytes=1, pending=0, quarantined=0,
+                      is_whole=False)  # fmt: skip
+    work.answers = [structs.replace(piece, is_whole=True), piece]
+    compacting = Compacting(work, metrics, waiting_max=10)
+    long, other = uuid4(), uuid4()
+
+    for document in (long, other):
+        compacting.ask(document)
+    work.answers.insert(1, structs.replace(piece, is_whole=True))
+    compacting.start()
+    work.may_end.set()
+    await until(lambda: metrics.compactions == 3)
+    await compacting.stop()
+
+    assert work.begun == [long, other, long]
 
 
 async def test_one_failure_does_not_end_compaction() -> None:

@@ -1,18 +1,15 @@
 """Compaction: what loads before it loads after it, whatever waits, breaks or races."""
 
 import asyncio
-import multiprocessing
-import os
 import random
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
-from uuid import UUID
 
 import pycrdt
 import pytest
 
 from crdt.document import Document
+from storage import loading
 from storage.compaction import Compactor, run_inline
 from storage.documents import Documents
 from storage.errors import LogBroken
@@ -299,21 +296,27 @@ async def test_compaction_under_writers_loses_nothing(pool: Pool, database: str)
     await flusher.close()
 
 
-async def test_the_work_can_be_done_in_another_process(pool: Pool, database: str) -> None:
-    """Its arguments and its answer can be sent there and back."""
-    document: UUID = (await paper(pool)).id
-    await write(database, document, *typing("abc"))
-    context = multiprocessing.get_context("spawn")
+async def test_a_long_tail_is_worked_off_in_pieces(
+    pool: Pool, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each moves the boundary on; what still waits in one may be found in the next."""
+    monkeypatch.setattr(loading, "TAIL_BYTES", 500)
+    document = (await paper(pool)).id
+    updates = drawing(3, steps=200)
+    random.Random(3).shuffle(updates)
+    await write(database, document, *updates)
+    compactor, documents = Compactor(pool, piece_bytes=500), Documents(pool)
+    whole = rebuilt(await documents.load(document)).encode()
+    boundaries: list[int] = []
 
-    with ProcessPoolExecutor(1, mp_context=context) as workers:
-        loop = asyncio.get_running_loop()
-        pids: set[int] = {await loop.run_in_executor(workers, os.getpid)}
+    while (done := await compactor.compact(document)) is not None:
+        boundaries.append(done.sequence)
+        loaded = await documents.load(document)
+        assert done.is_whole is (loaded.tail_rows == 0)
+        assert loaded.tail_bytes == sum(map(len, updates[done.sequence :]))
+        assert rebuilt(loaded).encode() == whole
 
-        async def run(function: Callable[..., Any], *arguments: object) -> Any:
-            return await loop.run_in_executor(workers, function, *arguments)
-
-        done = await Compactor(pool, run).compact(document)
-
-    assert done is not None
-    assert os.getpid() not in pids
-    assert text_of([(await Documents(pool).load(document)).snapshot or b""]) == "abc"
+    assert len(boundaries) >= 3
+    assert boundaries == sorted(set(boundaries))
+    assert boundaries[-1] == len(updates)
+    assert await read_log(pool, document) == updates

@@ -1,9 +1,21 @@
 """Which errors of the database may pass, and that no caller sees the driver's."""
 
+import pickle
+from uuid import UUID
+
 import asyncpg
 import pytest
 
-from storage.errors import Unavailable, is_passing, reaching
+from storage.errors import (
+    HashMismatch,
+    LogBroken,
+    QuotaExceeded,
+    StorageError,
+    Unavailable,
+    UnknownDocument,
+    is_passing,
+    reaching,
+)
 from storage.lanes import Verdict, judge
 
 
@@ -55,3 +67,21 @@ def test_a_fault_of_our_own_stays_what_it_is() -> None:
 
     with pytest.raises(type(error)), reaching():
         raise error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unavailable("no answer"),
+        LogBroken(UUID(int=1), "a row is missing"),
+        UnknownDocument(UUID(int=2)),
+        HashMismatch(b"a", b"b"),
+        QuotaExceeded(wanted=3, used=2, quota=4),
+    ],
+)
+def test_an_error_comes_out_of_a_helper_process_as_it_went_in(error: StorageError) -> None:
+    """Its kind, its sentence and its facts."""
+    again = pickle.loads(pickle.dumps(error))
+
+    assert type(again) is type(error)
+    assert (str(again), again.__dict__) == (str(error), error.__dict__)

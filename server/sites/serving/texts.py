@@ -10,11 +10,10 @@ from uuid import UUID
 from crdt import plaintext
 from crdt.document import Document
 from crdt.errors import DocumentBroken, UpdateError
-from server.large import rows_of
 from server.pace import Pace
 from server.workers import WorkerDied, Workers
 from storage.blocks import Blocks
-from storage.loading import Loaded
+from storage.loading import Loaded, rows_of
 
 log = logging.getLogger("plait.sites")
 

@@ -1,0 +1,40 @@
+"""What was freed goes back to the system."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+GROWN_AND_TRIMMED = """
+import ctypes, os
+from pathlib import Path
+from server import heap
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+libc.free.argtypes = [ctypes.c_void_p]
+libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+pieces = [libc.malloc(64 << 10) for _ in range(1000)]
+for piece in pieces:
+    libc.memset(piece, 1, 64 << 10)
+for piece in pieces[:-1]:  # What is left at the top keeps glibc from giving back the rest.
+    libc.free(piece)
+before = resident()
+heap.trim()
+print(before - resident())
+"""
+
+
+def test_a_heap_full_of_holes_goes_back() -> None:
+    """64 MB that were freed below something that stays."""
+    done = subprocess.run(
+        [sys.executable, "-c", GROWN_AND_TRIMMED],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert int(done.stdout) > 50 << 20
