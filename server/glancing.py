@@ -62,6 +62,7 @@ class Glance(Member):
         """What was seen holds up to this row of the log."""
         if not self.is_over:
             self.is_over, self.sequence = True, sequence
+            self.live_room.callers.discard(self)
             if self.tally is not None:
                 self.tally.one_less()
 
@@ -78,7 +79,7 @@ async def committed(glances: Sequence[Glance], timeout_s: float) -> None:
     except TimeoutError:
         log.warning("changes wait for commits that do not come")
     finally:
-        for glance in waiting:
+        for glance in waiting:  # Those that are over have left.
             glance.live_room.callers.discard(glance)
 
 

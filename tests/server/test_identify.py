@@ -82,8 +82,8 @@ async def test_a_known_token_costs_microseconds_and_no_query(
     """Ten thousand times the same token: nothing is asked of the database."""
     person = await Person().log_in(client)
     from_token = identity.identify.from_token
+    await identity.watch.look()
     first = await from_token(person.access)
-    await identity.watch.look()  # A login on a busy machine may take so long that it is due.
     reads = identity.credentials.standing_of_login
     asked = []
 
@@ -94,6 +94,7 @@ async def test_a_known_token_costs_microseconds_and_no_query(
     identity.credentials.standing_of_login = counted  # type: ignore[method-assign]
     best = float("inf")
     for _ in range(10):
+        await identity.watch.look()  # On a busy machine the next one may be due by now.
         started = time.perf_counter()
         for _ in range(1000):
             principal = await from_token(person.access)
