@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("plait.guard")
 
-_ENTRIES_EACH, _ENTRIES_SPARE = 4, 1000
+_ENTRIES_EACH, _ENTRIES_SPARE = 4, 100
 """Deadlines kept: so many for each session that is there, and so many more before any is looked
 for that nobody needs."""
 
@@ -137,11 +137,15 @@ class Guard:
             ask_at = expires_at - self._settings.token_ask_before_s
             heapq.heappush(self._expiries, (ask_at, next(self._order), post.member))
             heapq.heappush(self._expiries, (expires_at, next(self._order), post.member))
-            if len(self._expiries) > _ENTRIES_EACH * len(self._posts) + _ENTRIES_SPARE:
-                self._forget_gone()
+            self._forget_gone()
 
     def _forget_gone(self) -> None:
-        """Drop the deadlines of sessions that have ended: tokens of a day outlive most of them."""
+        """Drop the deadlines of sessions that have ended: tokens of a day outlive most of them.
+
+        Each holds a session and its connection.
+        """
+        if len(self._expiries) <= _ENTRIES_EACH * len(self._posts) + _ENTRIES_SPARE:
+            return
         left = [entry for entry in self._expiries if entry[2] in self._posts]
         # Who showed a newer token again and again has old deadlines too; the newest two count.
         newest: dict[Member, list[tuple[float, int, Member]]] = {}
@@ -159,6 +163,7 @@ class Guard:
         for asked in unsure:
             if self._posts.get(asked.member) is asked:
                 self._changed(asked)
+        self._forget_gone()
         now = time.time()
         while self._expiries and self._expiries[0][0] <= now:
             _, _, member = heapq.heappop(self._expiries)

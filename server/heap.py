@@ -6,13 +6,40 @@ or one large one, a process would seem to need what it only once needed.
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
+import gc
+from typing import Final
+
+GONE_MIN: Final = 100
+"""Rooms and connections that must have gone, and a quarter of those left."""
 
 
 def trim() -> None:
     """Give free pages back; nothing where the C library cannot. A millisecond for 100 MB."""
     if _malloc_trim is not None:
         _malloc_trim(0)
+
+
+class Tidy:
+    """Gives memory back some time after many of what there was have gone."""
+
+    def __init__(self) -> None:
+        self._most = 0
+        self._lately = 0
+
+    async def look(self, held: int) -> None:
+        """Called with their number now and then; acts once it has fallen far and falls no more."""
+        falls, self._lately = held < self._lately, held
+        self._most = max(self._most, held)
+        if not falls and self._most - held >= max(GONE_MIN, held // 4):
+            self._most = held
+            gc.collect()
+            await asyncio.to_thread(self.give_back)
+
+    def give_back(self) -> None:
+        """See `trim`; not on the event loop, which need not wait for it."""
+        trim()
 
 
 def _found() -> ctypes._NamedFuncPointer | None:

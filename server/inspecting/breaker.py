@@ -73,6 +73,7 @@ class Breaker:
         self._clock = clock
         self._buckets: dict[UUID, _Bucket] = {}
         self._closed: dict[UUID, Closure] = {}
+        self._saving = asyncio.Lock()
         self._unsaved: set[UUID] = set()
         """Closed here, and not in the database yet."""
         self._tasks = Tasks()
@@ -216,11 +217,13 @@ class Breaker:
             await self._save()
 
     async def _save(self) -> None:
-        for document in list(self._unsaved):
-            closure = self._closed.get(document)
-            if closure is not None:
-                await self._closures.close(closure)
-            self._unsaved.discard(document)
+        # One at a time: a second saving of the same closure might come after it was opened again.
+        async with self._saving:
+            for document in list(self._unsaved):
+                closure = self._closed.get(document)
+                if closure is not None:
+                    await self._closures.close(closure)
+                self._unsaved.discard(document)
 
     async def _poll(self) -> None:
         rounds = 0

@@ -114,7 +114,7 @@ class Connection(WebSocketProtocol):
         self.opened_at = now
         self.outbox = Outbox(transport, realtime.settings.outbox_bytes_max, now)
         self.refusals = 0
-        self._held: set[object] = set()
+        self._held: frozenset[object] = frozenset()  # Not a set: those take 200 bytes when empty.
         self._pending = False
         self._second = int(now)
         self._bytes = self._presence = self._strikes = self.kept_bytes = 0
@@ -226,9 +226,9 @@ class Connection(WebSocketProtocol):
         if on:
             if not self._held and not self.transport.is_closing():
                 self.transport.pause_reading()
-            self._held.add(cause)
+            self._held |= {cause}
         elif cause in self._held:
-            self._held.discard(cause)
+            self._held -= {cause}
             if not self._held and not self.transport.is_closing():
                 self.transport.resume_reading()
 

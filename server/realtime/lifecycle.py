@@ -7,6 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
+from server import heap
 from server.realtime import crowding
 from server.realtime.codes import RESTART
 from server.realtime.connection import LOOK_EVERY
@@ -44,6 +45,7 @@ class Sweeper:
         self._realtime = realtime
         self._task: asyncio.Task[None] | None = None
         self._round = 0
+        self._tidy = heap.Tidy()
 
     def start(self) -> None:
         """Begin to sweep."""
@@ -61,9 +63,15 @@ class Sweeper:
             await asyncio.sleep(self._realtime.settings.sweep_s)
             try:
                 self.sweep()
+                await self._tidy.look(self._held())
             except Exception:
                 # An outermost loop: the next sweep must come whatever this one met.
                 log.exception("a sweep failed")
+
+    def _held(self) -> int:
+        """How much of what takes memory there is."""
+        realtime = self._realtime
+        return len(realtime.connections) + len(realtime.documents.rooms())
 
     def sweep(self) -> None:
         """Look at every deadline that may be over."""

@@ -279,6 +279,22 @@ async def test_tokens_shown_again_and_again_fill_no_memory(guest: Guest) -> None
     assert len(guard._expiries) < 1100
 
 
+async def test_sessions_that_ended_leave_no_deadlines(guest: Guest) -> None:
+    """However many there were: a deadline holds its session and connection for a day."""
+    sockets = [await guest.hocuspocus() for _ in range(3)]
+    for number in range(120):
+        await sockets[number % 3].open(f"doc {number}", guest.token)
+    guard = guest.inside.documents.guard
+    most = len(guard._expiries)
+    for socket in sockets:
+        await socket.close()
+    await until(lambda: not guard._posts)
+    guard.sweep()
+
+    assert most >= 240
+    assert len(guard._expiries) <= 100
+
+
 # -- while the database is away ---------------------------------------------------------
 
 

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from server.heap import Tidy
+
 GROWN_AND_TRIMMED = """
 import ctypes, os
 from pathlib import Path
@@ -38,3 +40,16 @@ def test_a_heap_full_of_holes_goes_back() -> None:
     )
 
     assert int(done.stdout) > 50 << 20
+
+
+async def test_memory_is_given_back_when_many_have_gone_and_no_more_go() -> None:
+    """Not while they leave, not for a few, and once."""
+    tidy, given = Tidy(), []
+    tidy.give_back = lambda: given.append(len(given))  # type: ignore[method-assign]
+    seen = []
+
+    for held in (10, 1000, 990, 700, 300, 300, 300, 290, 290):
+        await tidy.look(held)
+        seen.append(len(given))
+
+    assert seen == [0, 0, 0, 0, 0, 1, 1, 1, 1]
