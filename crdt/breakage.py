@@ -54,7 +54,9 @@ class Breakage:
             turn.effects.append(Refuse(session, "internal"))
         answered = kind in (wire.UPDATE, PUSH, EDIT) or (kind == wire.STEP2 and turn.counted)
         refusal: Item = (session, REFUSED, answered, body)
-        return [refusal if item is guilty else item for item in held]
+        # By what it holds: compiled code makes tuples anew.
+        place = next((at for at, item in enumerate(held) if item == guilty), len(held))
+        return [*held[:place], refusal, *held[place + 1 :]] if place < len(held) else held
 
     def _find(self, held: list[Item], applying: list[Item], culprit: int | None) -> Item | None:
         """Which item is to blame; None where that is not known yet."""
@@ -66,7 +68,7 @@ class Breakage:
             self.alone = len(applying)
             return None
         reader = held[0] if held else None
-        if reader is not None and reader is self._tried:
+        if reader is not None and reader == self._tried:
             return reader
         self._tried = reader
         return None

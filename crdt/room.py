@@ -52,6 +52,7 @@ from crdt.events import (
     Ticked,
     TurnEnded,
 )
+from crdt.extending import mypyc_attr
 from crdt.intake import Intake
 from crdt.ledger import Answers, Ledger
 from crdt.sleeping import opened, wake_for
@@ -71,6 +72,7 @@ class Phase(Enum):
     OVER = 3
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Room:
     """Pass each event to `handle` and carry out the effects it returns, in order."""
 

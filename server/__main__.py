@@ -14,6 +14,7 @@ import signal
 import sys
 
 from server import __version__, logs
+from server.operating import compiled
 from server.operating.stack import raise_stack
 from server.settings import Settings
 
@@ -71,6 +72,7 @@ def run() -> None:
     """Serve. Exit 0 after a clean stop, 1 when it cannot start, 2 for bad settings."""
     settings = Settings.load(sys.argv[1:], os.environ)
     logs.set_up(settings.log_level, settings.log_format)
+    compiled.use(wanted=settings.compiled)  # Before anything of it is imported.
     try:
         import uvloop  # noqa: PLC0415 - not there on every platform
 

@@ -47,7 +47,7 @@ from server.operating.tracing import Tracing
 from server.outbox import Turns
 from server.reading import READINGS, Readings
 from server.realtime import DOORS, lifecycle
-from server.realtime.connection import REALTIME, Realtime
+from server.realtime.register import REALTIME, Realtime
 from server.scanning.desk import DESK, Desk
 from server.session.routes import SESSIONS
 from server.sites.catalogue import SITES

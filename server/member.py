@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crdt.effects import Session
+from crdt.extending import mypyc_attr
+from crdt.session import Session
 
 if TYPE_CHECKING:
     from server.live import LiveRoom
     from server.outbox import Outbox
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Member(Session):
     """A session as the shell knows it: where its frames go and how it is answered."""
 

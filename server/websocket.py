@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+from crdt.extending import mypyc_attr
+
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
-PROTOCOL_ERROR = 1002
-UNSUPPORTED = 1003
-TOO_BIG = 1009
+PROTOCOL_ERROR, UNSUPPORTED, TOO_BIG = 1002, 1003, 1009
 
 _CLOSE_WAIT_S = 3.0
 """How long a peer may take to answer our close frame before the socket is cut."""
@@ -60,8 +60,11 @@ def _valid_close(body: bytes) -> bool:
     return True
 
 
-class WebSocketProtocol(asyncio.Protocol):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class WebSocketProtocol:
     """The server's end of one open WebSocket: turns bytes into `message` calls, within bounds.
+
+    An `asyncio.Protocol` by what it has and not by descent, so that it can be compiled.
 
     A subclass implements `message`, `text`, `lost`, `writable` and `blocked_now`.
     """
@@ -258,6 +261,9 @@ class WebSocketProtocol(asyncio.Protocol):
         self._close_timer = loop.call_later(_CLOSE_WAIT_S, self.transport.abort)
         self.transport.close()
 
+    def eof_received(self) -> None:
+        """Told by the event loop, which then closes the transport."""
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Told by the event loop."""
         del exc
@@ -282,6 +288,11 @@ class Tail:
 
     def feed_eof(self) -> None:
         """Nothing to do: the transport tells us itself."""
+
+
+def as_protocol(connection: WebSocketProtocol) -> asyncio.Protocol:
+    """A connection as the event loop takes it."""
+    return cast("asyncio.Protocol", connection)
 
 
 def as_transport(transport: asyncio.BaseTransport | None) -> asyncio.Transport:

@@ -19,12 +19,12 @@ from uuid import UUID
 
 import asyncpg
 
-from storage.append import FENCED, FOUND, Fenced, Flight, Line, Statements, Stored
+from storage.append import FENCED, FOUND, Fenced, Statements, Stored
+from storage.flights import Flight, Line
 from storage.link import Link
 from storage.statistics import Statistics
 
-RETRY_FIRST_S = 0.05
-RETRY_MAX_S = 1.0
+RETRY_FIRST_S, RETRY_MAX_S = 0.05, 1.0
 APART_S = 0.004
 FULL_ROWS = 64
 """Commits of many writers begin so far apart: one costs a millisecond. Not where rows are many."""

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from time import monotonic
 from uuid import UUID
 
-from storage.append import Done, Entry, Fenced, Line, Row, Stored, statements
+from storage.append import Done, Entry, Fenced, Row, Stored, statements
+from storage.flights import Line
 from storage.lanes import Lane, Terms, Unsaved
 from storage.link import Link
 from storage.statistics import Statistics

@@ -19,7 +19,7 @@ from server.app import Server
 from server.documents import DOCUMENTS, Documents
 from server.files import FILES, Files
 from server.metrics import METRICS, Metrics
-from server.realtime.connection import REALTIME, Realtime
+from server.realtime.register import REALTIME, Realtime
 from server.settings import Settings
 from storage.accounts import Accounts
 from storage.documents import DocumentRecord

@@ -47,6 +47,10 @@ ENDS_THE_START = {
 """Errors that no request can meet."""
 
 TESTED_ELSEWHERE = {
+    "crdt/extending.py": "tests/server/operating/test_compiled.py",
+    "crdt/session.py": "tests/crdt/test_effects.py",
+    "server/realtime/register.py": "tests/server/realtime/test_connection.py",
+    "storage/flights.py": "tests/storage/test_append.py",
     "crdt/lines.py": "tests/crdt/test_rewriting.py",
     "crdt/pairing.py": "tests/crdt/test_rewriting.py",
     "crdt/units.py": "tests/crdt/test_rewriting.py",

@@ -37,7 +37,6 @@ from crdt.wire.frames import (
 from crdt.wire.hocuspocus import (
     PING_FRAME,
     PONG_FRAME,
-    AuthToken,
     decode_hocuspocus,
     decode_hocuspocus_reply,
     is_hocuspocus,
@@ -63,6 +62,7 @@ from crdt.wire.kinds import (
     UNKNOWN,
     UPDATE,
     VERSION,
+    AuthToken,
 )
 from crdt.wire.lib0 import (
     UINT_MAX,

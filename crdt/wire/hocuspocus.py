@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import msgspec
-
 from crdt.bounds import BOUNDS, Bounds
 from crdt.errors import WireError
 from crdt.wire.kinds import (
@@ -19,6 +17,7 @@ from crdt.wire.kinds import (
     SYNC_STATUS,
     TOKEN_REQUEST,
     UNKNOWN,
+    AuthToken,
 )
 from crdt.wire.lib0 import read_var_bytes, read_var_string, read_var_uint
 from crdt.wire.y import read_sync
@@ -26,14 +25,6 @@ from crdt.wire.y import read_sync
 PING_FRAME: Final = b"\x09"
 PONG_FRAME: Final = b"\x0a"
 """Hocuspocus 4 liveness: whole frames without an address; compare before `read_address`."""
-
-
-class AuthToken(msgspec.Struct, frozen=True):
-    """What a Hocuspocus client shows on joining a document."""
-
-    token: str
-    provider_version: str | None
-    """Given by providers 4 and newer: the only ones that may be sent a ping."""
 
 
 def is_hocuspocus(frame: bytes) -> bool:

@@ -5,6 +5,8 @@ Sync kinds equal their sub-type in the protocol, so that the hot path needs no t
 
 from typing import Final
 
+import msgspec
+
 STEP1: Final = 0
 STEP2: Final = 1
 UPDATE: Final = 2
@@ -23,3 +25,11 @@ PING: Final = 14
 PONG: Final = 15
 VERSION: Final = 16
 UNKNOWN: Final = 17
+
+
+class AuthToken(msgspec.Struct, frozen=True):
+    """What a Hocuspocus client shows on joining a document."""
+
+    token: str
+    provider_version: str | None
+    """Given by providers 4 and newer: the only ones that may be sent a ping."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from server.operating import compiled
+
 from .compare import Bench
 from .measure import Place, measure
 from .plot import plot_all
@@ -37,6 +39,9 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--trace", help="editing trace for the large document")
     out.add_argument(
         "--no-async", action="store_true", help="leave out ours with synchronous_commit=off"
+    )
+    out.add_argument(
+        "--interpreted", action="store_true", help="ours without what scripts/compile made"
     )
     out.add_argument("--write", metavar="FILE", help="write the tables as Markdown")
     out.add_argument("--json", metavar="FILE", help="write all figures as JSON")
@@ -95,6 +100,7 @@ def main() -> int:
             folder=Path(folder),
             repeat=options.repeat or (1 if options.quick else 3),
             with_async=not options.no_async,
+            is_compiled=not options.interpreted and compiled.present() is not None,
             peers=options.peer,
             console=Console(stderr=True),
             arguments=lambda name: extra(options, name),

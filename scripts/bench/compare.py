@@ -14,10 +14,12 @@ from .kill import KillResult, kill_while_typing
 from .measure import LoadFailed, Measured, Place, load, measure
 from .report import cell_line
 from .rows import FLOOR, SUM, Against, Row
-from .servers import KINDS, DidNotStart, Server
+from .servers import KINDS, DidNotStart, Server, interpreted
 
 OURS = "plait"
 ASYNC = "plait, synchronous_commit=off"
+INTERPRETED = "plait, interpreted"
+"""Beside the compiled one; without a build of scripts/compile ours is that anyway."""
 KILLED = (
     (OURS, "hocuspocus"), (OURS, "y-websocket"),
     ("y-leveldb", "y-websocket"), ("hocuspocus", "hocuspocus"),
@@ -34,6 +36,7 @@ class Comparison:
     ours: Measured
     ours_async: Measured | None
     peer: Measured
+    ours_interpreted: Measured | None = None
     floor: Measured | None = None
     """What hands frames on without documents."""
 
@@ -52,6 +55,8 @@ class Bench:
     folder: Path
     repeat: int
     with_async: bool
+    is_compiled: bool
+    """Whether ours runs compiled; then it is measured interpreted too."""
     peers: Sequence[str] | None
     console: Console
     arguments: Callable[[str], list[str]]
@@ -81,19 +86,22 @@ class Bench:
 
     def _servers(self, against: Against) -> list[str]:
         both = self.with_async and against.basis == SUM
-        return [OURS, ASYNC, against.peer] if both else [OURS, against.peer]
+        ours = [OURS, *([INTERPRETED] if self.is_compiled else []), *([ASYNC] if both else [])]
+        return [*ours, against.peer]
 
     def _compare(
         self, row: Row, against: Against, cells: dict[tuple[str, str], list[Measured]]
     ) -> Comparison:
         dialect = KINDS[against.peer].dialect
         relaxed = cells.get((ASYNC, dialect))
+        slow = cells.get((INTERPRETED, dialect))
         return Comparison(
             row,
             against,
             median(cells[OURS, dialect], row.unit),
             median(relaxed, row.unit) if relaxed else None,
             median(cells[against.peer, dialect], row.unit),
+            median(slow, row.unit) if slow else None,
             median(floor, row.unit)
             if (floor := cells.get((FLOOR, KINDS[FLOOR].dialect)))
             else None,
@@ -101,7 +109,10 @@ class Bench:
 
     def _server(self, name: str) -> Server:
         self._started += 1
-        return Server(KINDS[name], self.folder / f"{name}-{self._started}")
+        kind = KINDS[OURS if name == INTERPRETED else name]
+        if name == INTERPRETED or not self.is_compiled:
+            kind = interpreted(kind)
+        return Server(kind, self.folder / f"{kind.name}-{self._started}")
 
     def _run(self, name: str, dialect: str, row_name: str, row: Row) -> Measured:
         server = self._server(OURS if name == ASYNC else name)

@@ -22,7 +22,7 @@ from scripts._load.login import login
 
 from .measure import Place, measure
 from .rows import FLOOR, ROWS
-from .servers import KINDS, Server
+from .servers import KINDS, Server, interpreted
 
 COMMITTED = Path(__file__).with_suffix(".json")
 CHECKED = ("fan-out", "fan-out-300", "rooms", "cursors", "storm")
@@ -39,7 +39,8 @@ def ratios(seconds: float, rounds: int, console: Console) -> Ratios:
     found: dict[str, list[float]] = {name: [] for name in CHECKED}
     with tempfile.TemporaryDirectory(prefix="plait-gate-") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL runs as another user where we are root.
-        servers = [Server(KINDS[name], Path(folder) / name) for name in (OURS, FLOOR)]
+        kinds = interpreted(KINDS[OURS]), KINDS[FLOOR]
+        servers = [Server(kind, Path(folder) / kind.name) for kind in kinds]
         try:
             places = [_place(server.start()) for server in servers]
             for number in range(rounds):

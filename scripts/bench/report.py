@@ -32,8 +32,8 @@ TOTALS = (
     "traffic_growth_mb", "rows_per_commit", "rows", "fsyncs", "rss_mb",
 )  # fmt: skip
 HEAD = (
-    "| against | compared | Plait server | PostgreSQL | sum | sum with asynchronous commit | peer "
-    "| floor | ratio | to reach | |\n|---|---|---|---|---|---|---|---|---|---|---|\n"
+    "| against | compared | Plait server | interpreted | PostgreSQL | sum "
+    "| sum with asynchronous commit | peer | floor | ratio | to reach | |\n" + "|---" * 12 + "|\n"
 )
 
 
@@ -98,10 +98,12 @@ def line(comparison: "Comparison") -> str:
     row, against, ours = comparison.row, comparison.against, comparison.ours
     unit, kind = row.unit, KINDS[comparison.against.peer]
     relaxed, floor = comparison.ours_async, comparison.floor
+    slow = comparison.ours_interpreted
     cells = (
         kind.title + (" (not durable)" if kind.durability == "not durable" else ""),
         "sum" if against.basis == SUM else "server alone",
         figure(ours.figures.get(unit)),
+        figure(slow.figures.get(unit) if slow else None),
         figure(ours.figures.get("postgres_" + unit)),
         figure(ours.figures.get("sum_" + unit)),
         figure(relaxed.figures.get("sum_" + unit) if relaxed else None),
@@ -132,9 +134,12 @@ def markdown(bench: "Bench") -> str:
         said_already: dict[str, None] = {}
         for comparison in comparisons:
             kind = KINDS[comparison.against.peer]
-            said_already[f"- Plait, {kind.dialect}: {said(comparison.ours)}"] = None
+            word = "compiled" if bench.is_compiled else "interpreted"
+            said_already[f"- Plait {word}, {kind.dialect}: {said(comparison.ours)}"] = None
+            if (slow := comparison.ours_interpreted) is not None:
+                said_already[f"- Plait interpreted, {kind.dialect}: {said(slow)}"] = None
             if (relaxed := comparison.ours_async) is not None:
-                told = f"- Plait, {kind.dialect}, synchronous_commit=off: {said(relaxed)}"
+                told = f"- Plait {word}, {kind.dialect}, synchronous_commit=off: {said(relaxed)}"
                 said_already[told] = None
             said_already[f"- {kind.title}: {said(comparison.peer)}"] = None
             if comparison.floor is not None:
@@ -163,6 +168,7 @@ def write(bench: "Bench", markdown_file: str | None, json_file: str | None) -> N
             name: [
                 {"against": c.against.peer, "ratio": c.ratio(), "ours": c.ours.phases,
                  "peer": c.peer.phases,
+                 "ours_interpreted": c.ours_interpreted.phases if c.ours_interpreted else None,
                  "ours_async": c.ours_async.phases if c.ours_async else None,
                  "floor": c.floor.phases if c.floor else None}
                 for c in comparisons

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -103,6 +103,11 @@ KINDS: dict[str, Kind] = {
         ),
     )
 }  # fmt: skip
+
+
+def interpreted(kind: Kind) -> Kind:
+    """Our server without the machine code of scripts/compile."""
+    return replace(kind, environment={**kind.environment, "PLAIT_COMPILED": "false"})
 
 
 def free_port() -> int:

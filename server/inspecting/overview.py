@@ -16,7 +16,7 @@ from server.adapter import ADMINISTRATOR, Routes
 from server.http import reply
 from server.inspecting.inspector import NODE
 from server.metrics import METRICS
-from server.realtime.connection import REALTIME
+from server.realtime.register import REALTIME
 from storage.jobs import Job, Jobs
 from storage.statistics import LATENCY_BOUNDS_S
 from storage.totals import Totals, totals

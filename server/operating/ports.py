@@ -20,7 +20,7 @@ from server.sites.serving.doorway import DOORWAY
 
 if TYPE_CHECKING:
     from server.identity import Identity
-    from server.realtime.connection import Realtime
+    from server.realtime.register import Realtime
     from server.settings import Settings
 
 log = logging.getLogger("plait")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from server.hosts import Hosts
     from server.limits import Limit
-    from server.realtime.connection import Realtime
+    from server.realtime.register import Realtime
 
 _HEAD_BYTES_MAX: Final = 4096
 _REQUEST: Final = re.compile(

@@ -4,94 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
-from crdt.bounds import Bounds
 from crdt.errors import UpdateError
 from crdt.events import CHECKED
+from crdt.extending import mypyc_attr
 from server.errors import Busy
 from server.outbox import Outbox
 from server.realtime.codes import OVERLOADED, TIMEOUT, TOO_MANY
 from server.realtime.lingering import say_goodbye
-from server.tasks import Tasks
-from server.websocket import WebSocketProtocol, encode_close
+from server.websocket import WebSocketProtocol, as_protocol, encode_close
 
 if TYPE_CHECKING:
-    from auth.tokens import Tokens
-    from server.documents import Documents
-    from server.entrance import Entrance
-    from server.identify import Identify
     from server.member import Member
-    from server.metrics import Metrics
-    from server.notices import Notices
-    from server.outbox import Turns
-    from server.rights import Rights
-    from server.settings import Settings
+    from server.realtime.register import Realtime
 
 log = logging.getLogger("plait.realtime")
 
-
-@dataclass(slots=True)
-class Realtime:
-    """What every connection needs, and the register of open ones."""
-
-    settings: Settings
-    bounds: Bounds
-    documents: Documents
-    identify: Identify
-    rights: Rights
-    entrance: Entrance
-    tokens: Tokens
-    metrics: Metrics
-    turns: Turns
-    connections: set[Connection] = field(default_factory=set)
-    pending: dict[str, int] = field(default_factory=dict)
-    """Connections of each address that have not opened a document yet."""
-    draining: bool = False
-    tasks: Tasks = field(default_factory=Tasks)
-    notices: Notices | None = None
-    """Who wants to hear of changes in workspaces; there once the feed runs."""
-    _second: int = 0
-    _handshakes: Counter[str] = field(default_factory=Counter)
-    """Handshakes of each address in this second; under an empty name, of all."""
-
-    def pending_of(self, remote: str) -> int:
-        """Connections of one address that have not yet opened a document."""
-        return self.pending.get(remote, 0)
-
-    def handshake_fits(self, remote: str) -> str | None:
-        """Count one handshake; the limit that it is over, if it is over one in this second.
-
-        What an address has tried beyond its own share is not taken from that of the others.
-        """
-        second = int(self.turns.clock())
-        if second != self._second:
-            self._second = second
-            self._handshakes.clear()
-        counts = self._handshakes
-        counts[remote] += 1
-        if counts[remote] > self.settings.handshakes_per_address_per_s_max:
-            return "address"
-        counts[""] += 1
-        return "all" if counts[""] > self.settings.handshakes_per_s_max else None
-
-
-REALTIME = web.AppKey("realtime", Realtime)
 
 LOOK_EVERY = 5
 """Each connection is looked at once in this many sweeps, so that a sweep stays short."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Connection(WebSocketProtocol):
     """One socket. `remote` is what counts as the peer's address (`limits.network_of`)."""
 
     __slots__ = (
-        "__weakref__",
         "_bytes",
         "_held",
         "_pending",
@@ -196,7 +136,9 @@ class Connection(WebSocketProtocol):
             super().close(code, reason)
             return
         self.closing = True
-        self._close_timer = say_goodbye(self.transport, encode_close(code, reason), self)
+        self._close_timer = say_goodbye(
+            self.transport, encode_close(code, reason), as_protocol(self)
+        )
         # Nothing may follow a close frame.
         outbox.blocked, outbox.blocked_at = True, self.clock()
 

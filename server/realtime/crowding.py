@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from server.realtime.codes import RESET
 
 if TYPE_CHECKING:
-    from server.realtime.connection import Realtime
+    from server.realtime.register import Realtime
 
 
 def relieve(realtime: Realtime) -> int:

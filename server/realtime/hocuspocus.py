@@ -28,7 +28,7 @@ from storage.errors import StorageError
 
 if TYPE_CHECKING:
     from auth.principal import Principal
-    from server.realtime.connection import Realtime
+    from server.realtime.register import Realtime
 
 DENIED = "permission-denied"
 SYNC_KINDS = (wire.STEP1, wire.STEP2, wire.UPDATE, wire.AWARENESS, wire.QUERY_AWARENESS)

@@ -14,7 +14,8 @@ from server.realtime.connection import LOOK_EVERY
 
 if TYPE_CHECKING:
     from server.metrics import Metrics
-    from server.realtime.connection import Connection, Realtime
+    from server.realtime.connection import Connection
+    from server.realtime.register import Realtime
 
 log = logging.getLogger("plait.realtime")
 

@@ -16,8 +16,8 @@ from server.errors import NotFound
 from server.hosts import HOSTS
 from server.limits import network_of
 from server.realtime import upgrade
-from server.realtime.connection import REALTIME
 from server.realtime.hocuspocus import HocuspocusConnection
+from server.realtime.register import REALTIME
 from server.realtime.y import YConnection
 from server.realtime.ysweet_socket import YSweetConnection
 from server.session import cookie

@@ -12,12 +12,13 @@ from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 from server.errors import Busy, TooManyRequests
-from server.websocket import Tail, as_transport
+from server.websocket import Tail, as_protocol, as_transport
 
 if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
-    from server.realtime.connection import Connection, Realtime
+    from server.realtime.connection import Connection
+    from server.realtime.register import Realtime
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -134,7 +135,7 @@ def answer(connection: Connection, key: bytes, subprotocol: str | None = None) -
     # Leaves with the first frames of the room, in one write.
     connection.realtime.turns.queue(connection.outbox, head + b"\r\n")
     transport = connection.transport
-    transport.set_protocol(connection)
+    transport.set_protocol(as_protocol(connection))
     settings = connection.realtime.settings
     transport.set_write_buffer_limits(high=settings.outbox_bytes_max // 4)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from crdt import structure, wire
 from crdt.errors import WireError
+from crdt.extending import mypyc_attr
 from server import websocket
 from server.member import Member
 from server.realtime.codes import MALFORMED, close_code
@@ -20,7 +21,7 @@ from server.realtime.connection import Connection
 if TYPE_CHECKING:
     from auth.principal import Principal
     from server.live import LiveRoom
-    from server.realtime.connection import Realtime
+    from server.realtime.register import Realtime
     from storage.documents import DocumentRecord
 
 HOCUSPOCUS_HERE = "a Hocuspocus frame: connect to /ws without a document"
@@ -38,6 +39,7 @@ def _greets_hocuspocus(frame: bytes) -> bool:
     return kind in (wire.AUTH_TOKEN, wire.STEP1)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class YMember(Member):
     """The only session of a y-websocket connection."""
 
@@ -87,6 +89,7 @@ class YMember(Member):
         self.connection.hold(cause, on=on)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class YConnection(Connection):
     """A y-websocket socket."""
 

@@ -26,7 +26,7 @@ from server.entrance import API
 from server.errors import BadBody, NotFound
 from server.hosts import HOSTS
 from server.http import read_body, read_bytes, reply
-from server.realtime.connection import REALTIME
+from server.realtime.register import REALTIME
 
 if TYPE_CHECKING:
     from auth.principal import Principal

@@ -46,6 +46,9 @@ class Address:
 class Operation:
     """What the operator sees."""
 
+    compiled: bool = True
+    """Whether the machine code that scripts/compile made is used, where it is there and fresh."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least important kind of message that is logged."""
 

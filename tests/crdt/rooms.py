@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pycrdt import Doc, Text
 
@@ -36,6 +37,20 @@ class Editor:
         """Delete the first letter; the update that says so."""
         del self.text[0]
         return self.updates[-1]
+
+
+class Unreadable:
+    """A document of the binding that takes updates, and panics when asked what it holds."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+    def get_update(self, *_: object) -> bytes:
+        """What it holds."""
+        raise RuntimeError("broken by the test")
 
 
 class Play:

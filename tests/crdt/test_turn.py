@@ -16,6 +16,7 @@ from crdt.turn import EMPTY_UPDATE, turn_away
 from tests.crdt.rooms import (
     Editor,
     Play,
+    Unreadable,
     answers,
     joining,
     kinds,
@@ -38,7 +39,7 @@ SMALL = dataclasses.replace(BOUNDS, merge_from=3)
 def breaks_when_read(play: Play) -> None:
     """The document takes updates, and panics when somebody asks what it holds."""
     replica: Any = play.room.document._replica._replica
-    replica._read = lambda _: replica.give_up(RuntimeError("broken by the test"), None)
+    replica._raw = Unreadable(replica._raw)
 
 
 # -- updates ---------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from crdt import wire
 from crdt.events import EDIT
 from crdt.room import Phase
 from crdt.wire import var_uint
+from tests.crdt.rooms import Unreadable
 from tests.simulation.bus import Mouth
 from tests.simulation.network import Connection
 from tests.simulation.peers import Peer
@@ -343,7 +344,7 @@ def doom(world: World) -> None:
         if world.rng.random() < 0.5:
             replica._broken = "broken by the simulator"
         else:  # In the middle of a turn, when it is read.
-            replica._read = lambda _: replica.give_up(RuntimeError("broken by the simulator"), None)
+            replica._raw = Unreadable(replica._raw)
         world.promises.counts["doomed"] += 1
 
 

@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from storage.append import Entry, Flight, Line
+from storage.append import Entry
 from storage.documents import Documents
+from storage.flights import Flight, Line
 from storage.log import Fenced, Flusher, Stored
 from storage.pool import Pool
 from tests.storage.papers import (

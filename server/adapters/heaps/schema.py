@@ -42,6 +42,8 @@ class Diagnostics(msgspec.Struct):
     """Low-level counters, for people who look into a problem."""
 
     realtime: dict[str, Any]
+    engine: str
+    """What runs the hot path: `compiled` (by scripts/compile) or `interpreted`."""
 
 
 class Health(msgspec.Struct, kw_only=True):

@@ -9,7 +9,7 @@ import pytest
 
 from crdt import wire
 from server.guard import Guard
-from server.realtime.connection import REALTIME
+from server.realtime.register import REALTIME
 from tests.clients import HocuspocusClient
 from tests.inside import Guest
 from tests.patience import PATIENCE_S

@@ -12,6 +12,7 @@ from server.hosts import HOSTS
 from server.http import reply
 from server.identity import IDENTITY
 from server.metrics import METRICS
+from server.operating.compiled import engine
 
 ROUTES = Routes(section="Instance")
 
@@ -54,7 +55,7 @@ async def health(request: web.Request) -> web.Response:
         name=identity.settings.name,
         public_url=request.app[HOSTS].public_url,
         public_key=identity.keyring.identity.public_text,
-        diagnostics=schema.Diagnostics(request.app[METRICS].snapshot()),
+        diagnostics=schema.Diagnostics(request.app[METRICS].snapshot(), engine()),
     )
     return reply(body) if database == "ok" else reply(body, 503, _RETRY)
 

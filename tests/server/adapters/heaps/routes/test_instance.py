@@ -61,6 +61,7 @@ async def test_health_names_both_parts(client: Client) -> None:
     assert body["database"] == {"status": "ok"}
     assert {"version", "name", "public_url", "public_key"} <= set(body)
     assert body["diagnostics"]["realtime"]["updates_in"] == 0
+    assert body["diagnostics"]["engine"] == "interpreted"
 
 
 async def test_sync_health_answers_without_a_token(client: Client) -> None:
