@@ -62,10 +62,7 @@ from crdt.waiting import Waiting
 
 
 class Phase(Enum):
-    """A room goes LOADING -> LIVE -> OVER; a document that breaks sends it back to LOADING.
-
-    While LOADING everything that arrives waits in the room, in order.
-    """
+    """LOADING (all waits, in order) -> LIVE -> OVER; a document that breaks leads to to LOADING."""
 
     LOADING = 1
     LIVE = 2
@@ -234,7 +231,7 @@ class Room:
         self.phase = Phase.OVER
         self._over = reason
         refused = self.ledger.refuse_all()
-        callers = [session for session, _, _ in refused if session not in self.sessions]
+        callers = [each[0] for each in refused if each[0] not in self.sessions]
         effects: list[Effect] = [Refuse(caller, reason) for caller in callers]
         effects += [Acknowledge(refused)] if refused else []
         waiting = [*((session, JOIN, None, b"") for session in self.sessions), *self.waiting.take()]

@@ -29,7 +29,6 @@ log = logging.getLogger("plait")
 
 MODULES: Final = (
     "crdt.cursors",
-    "crdt.document",
     "crdt.intake",
     "crdt.ledger",
     "crdt.merging",
