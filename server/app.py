@@ -54,6 +54,7 @@ from server.sites.catalogue import SITES
 from server.sites.catalogue import Catalogue as SiteCatalogue
 from server.sites.serving import front
 from server.thinning import Thinning
+from server.warming import warm
 from server.workers import Workers
 from storage.blocks import Blocks as BlockStore
 from storage.changes import Changes
@@ -125,6 +126,7 @@ class Server:
             tracing = Tracing(settings.tracing_url, realtime.metrics)
             tracing.start()
             stack.push_async_callback(tracing.stop)
+        await warm(identity.credentials, identity.grants, store)
         self.address = await open_ports(app, realtime, identity, stack)
         # What was made by now lives as long as the process: no collection has to look at it.
         gc.collect()

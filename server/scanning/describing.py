@@ -81,7 +81,7 @@ class Describing:
         return facts
 
     async def _run(self) -> None:
-        pause = LOOK_S
+        pause = LOOK_S / 3  # Not in the same moment as others who look each second.
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(pause)

@@ -277,7 +277,7 @@ class Jobs:
 
     async def _hear_on(self) -> None:
         """Tell of jobs on other nodes."""
-        heard, pause = datetime.now(UTC), LOOK_S
+        heard, pause = datetime.now(UTC), 1.5 * LOOK_S
         while True:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LOOK_S_MAX)
