@@ -17,7 +17,7 @@ hostile bytes cost time in proportion to their length. About 1 us a struct.
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import Final
 
@@ -80,21 +80,45 @@ def outline(update: bytes, bounds: Bounds = BOUNDS, *, cuts: bool = False) -> Ou
     return Outline(scan.ranges, scan.deletes, scan.needs(), delete_set_at, scan.cuts, scan.texts)
 
 
+class Cover:
+    """Clocks of clients, as ranges that do not touch; one more costs little, however many."""
+
+    def __init__(self, known: Iterable[Range] = ()) -> None:
+        self._owned: dict[int, list[tuple[int, int]]] = {}
+        self.add(known)
+
+    def add(self, known: Iterable[Range]) -> None:
+        """Put ranges in."""
+        for client, low, high in known:
+            joined = self._owned.setdefault(client, [])
+            first = bisect_left(joined, low, key=_end)
+            last = bisect_right(joined, high, key=_start)
+            if first < last:
+                low = min(low, joined[first][0])  # noqa: PLW2901 - grown by what it touches
+                high = max(high, joined[last - 1][1])  # noqa: PLW2901
+            joined[first:last] = [(low, high)]
+
+    def has(self, parts: Iterable[Range]) -> bool:
+        """Whether all clocks of `parts` lie in it."""
+        for client, low, high in parts:
+            joined = self._owned.get(client, [])
+            at = bisect_right(joined, (low, CLOCK_MAX)) - 1
+            if low < high and (at < 0 or joined[at][1] < high):
+                return False
+        return True
+
+
+def _start(joined: tuple[int, int]) -> int:
+    return joined[0]
+
+
+def _end(joined: tuple[int, int]) -> int:
+    return joined[1]
+
+
 def covers(known: Iterable[Range], parts: Iterable[Range]) -> bool:
     """Whether all clocks of `parts` lie in `known`."""
-    owned: dict[int, list[tuple[int, int]]] = {}
-    for client, low, high in sorted(known):
-        joined = owned.setdefault(client, [])
-        if joined and joined[-1][1] >= low:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], high))
-        else:
-            joined.append((low, high))
-    for client, low, high in parts:
-        joined = owned.get(client, [])
-        at = bisect_right(joined, (low, CLOCK_MAX)) - 1
-        if low < high and (at < 0 or joined[at][1] < high):
-            return False
-    return True
+    return Cover(known).has(parts)
 
 
 class _Scan:

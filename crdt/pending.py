@@ -12,7 +12,7 @@ from crdt.bounds import Bounds
 from crdt.errors import UpdateError
 from crdt.gaps import Ready, ready_part
 from crdt.merging import EMPTY_UPDATE, merge
-from crdt.outline import Outline, covers, outline
+from crdt.outline import Cover, Outline, outline
 
 TURN_BYTES: Final = 4 * 1024
 """Allowance that a turn brings: 0.3 ms of work at most."""
@@ -33,6 +33,9 @@ class Pendings:
         self._updates: dict[bytes, bytes] = {}
         """As received, and as pycrdt may have them (see `surrogates`)."""
         self._outlines: dict[bytes, Outline] = {}
+        self._covers: tuple[Cover, Cover] | None = None
+        """The structs and the deletions of all that waits, kept while it only grows: a log in which
+        thousands wait asks for each of its rows."""
         self._bytes = 0
         self._allowance = 0
         self._merged: bytes | None = None
@@ -79,7 +82,10 @@ class Pendings:
         """Keep one more; nothing happens if it is kept already."""
         if update not in self._updates:
             self._updates[update] = form
-            self._outlines[update] = outline(form)
+            read = self._outlines[update] = outline(form)
+            if self._covers is not None:
+                self._covers[0].add(read.ranges)
+                self._covers[1].add(read.deletes)
             self._bytes += len(update)
             self._merged = None
 
@@ -90,9 +96,13 @@ class Pendings:
 
     def cover(self, ready: Ready) -> bool:
         """Whether all that is left of an update is in those that wait already."""
-        structs = [one for read in self._outlines.values() for one in read.ranges]
-        deletes = [one for read in self._outlines.values() for one in read.deletes]
-        return covers(structs, ready.ranges) and covers(deletes, ready.deletes)
+        if self._covers is None:
+            structs, deletes = self._covers = Cover(), Cover()
+            for read in self._outlines.values():
+                structs.add(read.ranges)
+                deletes.add(read.deletes)
+        structs, deletes = self._covers
+        return structs.has(ready.ranges) and deletes.has(ready.deletes)
 
     def ready(self, clocks: dict[int, int]) -> tuple[list[bytes], list[bytes]]:
         """The parts that may be applied now, and the updates that then wait no more.
@@ -115,7 +125,7 @@ class Pendings:
             del self._updates[update]
             del self._outlines[update]
             self._bytes -= len(update)
-        self._merged = None
+        self._merged = self._covers = None
 
     def allow(self, allowance: int) -> int:
         """Add to the allowance; answers how many tries it now pays for, and pays them."""

@@ -2,15 +2,18 @@
 
 import random
 from itertools import permutations
+from time import perf_counter
 from typing import Any
 
 import pycrdt
 import pytest
 from pycrdt import Doc, Text
 
-from crdt.bounds import Bounds
+from crdt.bounds import BOUNDS, Bounds
 from crdt.document import Document, merge
 from crdt.errors import UpdateError
+from crdt.gaps import ready_part
+from crdt.pending import Pendings
 from tests.crdt.samples import AB, FULL, C, D, clocks_of, concurrent, delete, insert, text_of
 
 
@@ -154,3 +157,19 @@ def test_pycrdt_still_needs_this() -> None:
 
     assert text_of(doc.get_update()) == "ab"
     assert pycrdt.get_state(merge([AB, D])) == b"\x01\x05\x02"
+
+
+def test_thousands_may_wait_while_a_log_is_read() -> None:
+    """What is asked of each row of a log is not paid for by each that waits: it took minutes."""
+    pendings = Pendings(BOUNDS)
+    pendings.bounded = False
+    started = perf_counter()
+    for number in range(20_000):
+        update = insert(7, 1 + 2 * number, "x", origin=2 * number)
+        ready = ready_part(update, {})
+        assert not ready.whole
+        assert not pendings.cover(ready)
+        pendings.add(update, update)
+        assert pendings.cover(ready)
+
+    assert perf_counter() - started < 20
