@@ -15,6 +15,7 @@ only where the part before the first colon is a global id does it name a workspa
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -32,6 +33,7 @@ _UUID: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII
 )
 _GLOBAL: Final = re.compile(f"{_ULID.pattern}|{_UUID.pattern}", re.IGNORECASE | re.ASCII)
+_GLOBAL_LENGTHS: Final = frozenset({26, 36})
 _VERSION: Final = re.compile(r"v[0-9]{1,15}", re.ASCII)
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _BLOCK: Final = "block/"
@@ -62,6 +64,12 @@ def spelled(text: str) -> str:
 
 def is_global_id(text: str) -> bool:
     """Whether text names the same thing in every workspace."""
+    return len(text) in _GLOBAL_LENGTHS and _is_global(text)
+
+
+@lru_cache(maxsize=8192)
+def _is_global(text: str) -> bool:
+    """Remembered: a pull asks four times of each of a thousand ids."""
     return _GLOBAL.fullmatch(text) is not None
 
 
