@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from server.errors import Busy
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from storage.compaction import Compacted
 
 log = logging.getLogger("plait.compaction")
+
+FINISH_S: Final = 2.0
+"""How long the end of the server waits for the compaction under way."""
 
 
 class Compacting:
@@ -35,6 +38,9 @@ class Compacting:
         self._waiting_max = waiting_max
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
+        self._is_ending = False
 
     def ask(self, document: UUID) -> None:
         """This document's log is long enough; every later commit asks again until it is done."""
@@ -47,8 +53,15 @@ class Compacting:
         self._task = asyncio.get_running_loop().create_task(self._run(), name="compaction")
 
     async def stop(self) -> None:
-        """End; a compaction under way leaves either the old state or the new one."""
+        """End, with the compaction under way if that is soon: the next start then reads a snapshot.
+
+        One that is cut off leaves the old state.
+        """
+        self._is_ending = True
         if self._task is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FINISH_S):
+                    await self._at_rest.wait()
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
@@ -57,7 +70,8 @@ class Compacting:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._waiting:
+            while self._waiting and not self._is_ending:
+                self._at_rest.clear()
                 document = next(iter(self._waiting))
                 is_whole = True
                 try:
@@ -72,6 +86,7 @@ class Compacting:
                     # An outermost loop: one document must not end compaction for all.
                     log.exception("document %s cannot be compacted", document)
                 finally:
+                    self._at_rest.set()
                     self._waiting.pop(document, None)
                     if not is_whole:
                         self.ask(document)  # Others that wait come before its next piece.

@@ -181,7 +181,7 @@ class Accounts:
         """Make an account the first administrator; None when there is one already."""
         with reaching():
             async with transaction(self._pool) as connection:
-                await connection.fetch("SELECT FROM administration FOR UPDATE")
+                await connection.fetch("SELECT 1 FROM administration FOR UPDATE")
                 row = await connection.fetchrow(_CROWN, account)
         return None if row is None else _account(row)
 
@@ -220,7 +220,7 @@ class Accounts:
 
 async def _spare_the_last(connection: Connection, account: str) -> None:
     # Under the lock, so that two administrators do not close each other's accounts at once.
-    await connection.fetch("SELECT FROM administration FOR UPDATE")
+    await connection.fetch("SELECT 1 FROM administration FOR UPDATE")
     if await connection.fetchval(_IS_LAST, account):
         raise LastAdministrator
 
@@ -235,7 +235,7 @@ async def _register(
     admission = admit(has_administrator)
     if admission.is_admin:
         # Asked again under the lock: of two first accounts, one is not the first.
-        await connection.fetch("SELECT FROM administration FOR UPDATE")
+        await connection.fetch("SELECT 1 FROM administration FOR UPDATE")
         admission = admit(bool(await connection.fetchval(_HAS_ADMINISTRATOR)))
     if not admission.is_active:
         pending = await connection.fetchval("SELECT count(*) FROM accounts WHERE state = 'pending'")

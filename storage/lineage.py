@@ -13,7 +13,7 @@ from storage.errors import UnknownDocument
 from storage.loading import Loaded, pack
 from storage.pool import Connection
 
-_LOCK_SNAPSHOT = "SELECT FROM snapshots WHERE document = $1 FOR UPDATE"
+_LOCK_SNAPSHOT = "SELECT 1 FROM snapshots WHERE document = $1 FOR UPDATE"
 _NEXT = """
 UPDATE heads SET lineage = lineage + 1, head = head + 1, snapshot_sequence = head + 1,
                  snapshot_bytes = $3, log_bytes = 0, dirty = true

@@ -156,7 +156,7 @@ class Members:
         with reaching():
             async with transaction(self._pool) as connection:
                 await connection.fetch(
-                    "SELECT FROM scopes WHERE id = $1 FOR NO KEY UPDATE", invite.scope
+                    "SELECT 1 FROM scopes WHERE id = $1 FOR NO KEY UPDATE", invite.scope
                 )
                 done = await connection.execute(
                     _INVITE,

@@ -69,7 +69,7 @@ LEFT JOIN LATERAL (
 WHERE h.dirty
 """
 _CLOSE = (
-    "SELECT FROM heads WHERE document = ANY ($1) ORDER BY document FOR UPDATE",
+    "SELECT 1 FROM heads WHERE document = ANY ($1) ORDER BY document FOR UPDATE",
     "UPDATE heads SET deleted = true WHERE document = ANY ($1)",
     "UPDATE documents SET deleted_at = coalesce(deleted_at, now()) WHERE id = ANY ($1)",
     """

@@ -35,7 +35,7 @@ def _sql(text: str) -> str:
     return text.replace("DEVICE", ", ".join(Device.__struct_fields__))
 
 
-_LOCK = "SELECT FROM accounts WHERE id = $1 FOR NO KEY UPDATE"
+_LOCK = "SELECT 1 FROM accounts WHERE id = $1 FOR NO KEY UPDATE"
 _COUNT = "SELECT count(*) FROM pinakes_devices WHERE account = $1"
 _ADD = _sql("""
 INSERT INTO pinakes_devices (id, account, name, device_type, client_version, os_info, token)

@@ -89,7 +89,7 @@ SELECT id, path, device, change, local_hash, server_hash, mtime, old_path, detec
 FROM pinakes_conflicts WHERE scope = $1 ORDER BY detected_at, id
 """
 # The lock comes first: whoever reports takes his stamps under it, so none is taken meanwhile.
-_LOCK = "SELECT FROM scopes WHERE id = $1 FOR NO KEY UPDATE"
+_LOCK = "SELECT 1 FROM scopes WHERE id = $1 FOR NO KEY UPDATE"
 _REACHED = """
 SELECT coalesce(min(sync_cursor), 0) FROM pinakes_devices
 WHERE account = $1 AND enabled

@@ -71,6 +71,24 @@ async def test_a_document_with_more_to_do_goes_to_the_end_of_the_queue() -> None
     assert work.begun == [long, other, long]
 
 
+async def test_the_compaction_under_way_is_finished_at_the_end() -> None:
+    """And no other is begun."""
+    work, metrics = Work(), Metrics()
+    compacting = Compacting(work, metrics, waiting_max=10)
+    first, second = uuid4(), uuid4()
+
+    compacting.start()
+    compacting.ask(first)
+    compacting.ask(second)
+    await work.has_begun.wait()
+    ending = asyncio.create_task(compacting.stop())
+    await asyncio.sleep(0)
+    work.may_end.set()
+    await ending
+
+    assert (work.begun, metrics.compactions) == ([first], 1)
+
+
 async def test_one_failure_does_not_end_compaction() -> None:
     """After a fault of one document the next one is compacted all the same."""
     work, metrics = Work(), Metrics()
