@@ -156,6 +156,8 @@ class Following:
             self._reading = False
         if self._early:
             self._wait()
+        elif self._live.is_live and self._live.head < self._live.expected:
+            self._nodes.checking.ask()  # Told of while the document was read whole.
 
     async def _read(self, last: int) -> None:
         live = self._live
