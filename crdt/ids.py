@@ -33,7 +33,8 @@ _UUID: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII
 )
 _GLOBAL: Final = re.compile(f"{_ULID.pattern}|{_UUID.pattern}", re.IGNORECASE | re.ASCII)
-_GLOBAL_LENGTHS: Final = frozenset({26, 36})
+_ULID_LENGTH: Final = 26
+_GLOBAL_LENGTHS: Final = frozenset({_ULID_LENGTH, 36})
 _VERSION: Final = re.compile(r"v[0-9]{1,15}", re.ASCII)
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _BLOCK: Final = "block/"
@@ -49,6 +50,11 @@ def make_ulid(now_ms: int, random_bytes: bytes) -> str:
 
 def is_ulid(text: str) -> bool:
     """Whether text is a ULID, in either case."""
+    return len(text) == _ULID_LENGTH and _is_ulid(text)
+
+
+@lru_cache(maxsize=8192)
+def _is_ulid(text: str) -> bool:
     return _ULID.fullmatch(text) is not None
 
 
@@ -95,8 +101,10 @@ class DocumentName(msgspec.Struct, frozen=True):
             workspace, name = _take_apart(text, beside=query_workspace is not None)
         workspace = workspace or query_workspace or None
         if workspace is not None:
-            _check(workspace, bounds)
-            workspace = spelled(workspace)
+            if is_ulid(workspace):
+                workspace = workspace.upper()  # `spelled`, of what needs no check.
+            else:
+                _check(workspace, bounds)
         return cls(workspace, name)
 
     def compose(self) -> str:

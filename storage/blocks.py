@@ -120,20 +120,23 @@ class Blocks:
 
     async def find(self, names: Sequence[Name]) -> list[Block | None]:
         """The block of each name, in their order; also those in the trash or purged by their id."""
-        by_id = {global_form(name.name) for name in names if name.is_global}
-        plain = {name for name in names if not name.is_global and name.scope is not None}
-        found: dict[Name, Block] = {}
+        ids = [global_form(name.name) if name.is_global else None for name in names]
+        by_id = {each for each in ids if each is not None}
+        plain = {
+            n for n, id_ in zip(names, ids, strict=True) if id_ is None and n.scope is not None
+        }
+        found: dict[Name | str, Block] = {}
         with reaching():
             if by_id:
                 for row in await self._pool.fetch(BY_GLOBAL_ID, list(by_id)):
                     block = _block(row)
-                    found[Name(None, str(block.record.global_id))] = block
+                    found[str(block.record.global_id)] = block
             if plain:
                 scopes, texts = zip(*[(name.scope, name.name) for name in plain], strict=True)
                 for row in await self._pool.fetch(_BY_NAME, scopes, texts):
                     block = _block(row)
                     found[Name(block.record.scope, block.record.name)] = block
-        return [found.get(_key(name)) for name in names]
+        return [found.get(id_ or name) for name, id_ in zip(names, ids, strict=True)]
 
     async def create(self, names: Sequence[Name], owner: str) -> None:
         """Make a block of each name that is not taken; whoever races, each is made once.
