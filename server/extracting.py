@@ -157,7 +157,9 @@ class Extracting:
                 if look is not None:
                     looks[change.document] = look
             await committed(list(looks.values()), self._documents.settings.commit_timeout_s)
-            seen = {id_ for id_, look in looks.items() if look.encoded and look.sequence >= 0}
+            # A room may be behind what other nodes wrote.
+            heads = {change.document: change.head for change in group}
+            seen = {i for i, look in looks.items() if look.encoded and look.sequence >= heads[i]}
             small = [
                 change.document
                 for change in group

@@ -15,7 +15,7 @@ from server.catalogue import CATALOGUE
 from storage.extracts import Extracts
 from tests.crdt.odd import CONTENTS, update_of
 from tests.inside import Guest, Inside, fresh_database, serving
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
 from tests.server.adapters.heaps.asking import ask
 from tests.server.adapters.heaps.conftest import ada, inside
 from tests.server.adapters.heaps.device import Device, new_id, replica, text64
@@ -43,6 +43,27 @@ async def test_what_was_committed_is_read_when_somebody_asks(inside: Inside, ada
 
     assert await words(inside, ada.workspace) == ["first", "second"]
     assert await Extracts(inside.pool).behind(ada.workspace, 10) == []
+
+
+async def test_what_another_node_wrote_is_read_though_the_document_is_open(
+    inside: Inside, ada: Guest
+) -> None:
+    """The room here may not have heard of it yet: then the store is read."""
+    device = Device(ada)
+    block = device.write("here")
+    await device.push(block)
+    await ada.open(f"{ada.workspace}:{block}")
+    record = await inside.store.by_global_id(block)
+    assert record is not None
+    live = inside.documents.room(record)
+    await until(lambda: live.is_live)
+    await write(inside.settings.database_url, record.id, *typing("elsewhere"))
+    await inside.app[CATALOGUE].extracting.catch_up(ada.workspace)
+
+    (said,) = await words(inside, ada.workspace)
+    assert live.head == 1
+    assert "elsewhere" in said
+    assert "here" in said.replace("elsewhere", "")
 
 
 async def test_changes_are_read_though_nobody_asks(
