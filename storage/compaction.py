@@ -1,8 +1,9 @@
 """Compaction: a snapshot takes the place of a log's rows for loading, in one transaction.
 
 It moves the load boundary and deletes nothing: `storage.history` thins old rows later. The work on
-the document's state is done where `run` does it, in a worker process; the head is held for the last
-statement and the commit only. A crash at any point leaves the old boundary or the new one.
+the document's state is done where `run` does it; the server has a helper process do all of this
+(`storage.apart`). The head is held for the last statement and the commit only. A crash at any point
+leaves the old boundary or the new one.
 """
 
 from __future__ import annotations
