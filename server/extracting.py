@@ -1,8 +1,9 @@
 """Keeps up what readers ask without opening documents: the words, relations and files of blocks.
 
-It follows the change feed, so it does not matter how an edit came in. What was settled is read a
-moment later, so that somebody who types is not read after each letter; whoever asks (`catch_up`)
-has everything read first that was committed before the question.
+It follows the change feed, so it does not matter how an edit came in. What was settled is read once
+nobody has typed in it for a moment, or half a minute later at most: reading a document anew for
+each second of typing cost as much as storing what was typed. Whoever asks (`catch_up`) has
+everything read first that was committed before the question.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -18,11 +20,12 @@ from crdt import projection
 from crdt.errors import DocumentBroken, UpdateError
 from crdt.projection import Projection
 from server.batches import groups
+from server.feed import SWEEP_S_MAX
 from server.glancing import Glance, committed
 from server.pace import Pace
 from server.workers import WorkerDied
 from storage.errors import LogBroken, StorageError, UnknownDocument
-from storage.extracts import Behind, Extract, Extracts
+from storage.extracts import STAMP_MAX, Behind, Extract, Extracts
 from storage.loading import Loaded, rows_of
 
 if TYPE_CHECKING:
@@ -38,11 +41,14 @@ log = logging.getLogger("plait.extracts")
 
 PAUSE_S = 1.0
 """Seconds between two readings of what changed."""
+QUIET_S, QUIET_S_MAX = SWEEP_S_MAX + 1.0, 30.0
+"""Seconds without news of a document, more than between two sweeps, after which it is read though
+nobody asks; and those after which whatever changed in its workspace is, typed in or not."""
+UNREAD_MAX = 2000
+"""Changed documents of a workspace that may wait for a question: it reads them within a second."""
 SCOPES_MAX = 1000
 CHANGES_MAX = 500
 """Documents that are read between two writes."""
-
-
 PROJECTED_INLINE_BYTES = 16 << 10
 """Bytes of a document above which a helper reads it: 200 kB of notes take 50 to 150 ms."""
 ENCODED_INLINE_BYTES = 2 << 20
@@ -62,6 +68,35 @@ class _Look(Glance):
         self.projection: Projection | None = None
 
 
+class Due:
+    """What was settled in a scope and is not read yet."""
+
+    __slots__ = ("since", "stamps")
+
+    def __init__(self, now: float) -> None:
+        self.since = now
+        """When the first of it was heard of."""
+        self.stamps: dict[UUID, int] = {}
+        """The latest of each document, oldest first."""
+
+    def note(self, document: UUID, stamp: int) -> None:
+        """It was given a stamp."""
+        self.stamps.pop(document, None)
+        self.stamps[document] = stamp
+
+    def end(self, now: float) -> int:
+        """The stamp up to which it is to be read now; 0 where there is nothing to read."""
+        if now - self.since >= QUIET_S_MAX or len(self.stamps) > UNREAD_MAX:
+            return max(self.stamps.values())
+        quiet = time.time_ns() // 1_000_000 - int(QUIET_S * 1000)
+        return quiet if next(iter(self.stamps.values())) <= quiet else 0
+
+    def take(self, end: int) -> bool:
+        """It is read up to a stamp; whether that is all."""
+        self.stamps = {i: stamp for i, stamp in self.stamps.items() if stamp > end}
+        return not self.stamps
+
+
 class Extracting:
     """Reads what changed. `read` is also for whoever wants one block's projection as it is now."""
 
@@ -72,7 +107,7 @@ class Extracting:
         self._documents = documents
         self._blocks = blocks
         self._extracts = extracts
-        self._due: set[str] = set()
+        self._due: dict[str, Due] = {}
         self._news = asyncio.Event()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._task: asyncio.Task[None] | None = None
@@ -129,13 +164,13 @@ class Extracting:
     async def _apart(self, document: UUID) -> tuple[Projection, int]:
         return await self._documents.workers.over(document, projection.project_rows)
 
-    async def _read_scope(self, scope: str) -> None:
+    async def _read_scope(self, scope: str, end: int = STAMP_MAX) -> None:
         lock = self._locks.get(scope)
         if lock is None:
             lock = self._locks[scope] = asyncio.Lock()
         async with lock:
             while True:
-                changes = await self._extracts.behind(scope, CHANGES_MAX)
+                changes = await self._extracts.behind(scope, CHANGES_MAX, end)
                 if not changes:
                     return
                 wanted = [c for c in changes if not c.gone and not c.is_fresh and c.kind == "block"]
@@ -208,7 +243,9 @@ class Extracting:
                 await self._task
 
     def _hear(self, settled: list[Settled]) -> None:
-        self._due.update(one.scope for one in settled)
+        now = time.monotonic()
+        for one in settled:
+            self._due.setdefault(one.scope, Due(now)).note(one.document, one.stamp)
         self._news.set()
 
     async def _follow(self) -> None:
@@ -218,22 +255,25 @@ class Extracting:
                 if not is_complete:
                     await self._read_left_over()
                     is_complete = True
-                while self._due:
-                    scope = self._due.pop()
-                    try:
-                        await self._read_scope(scope)
-                    except StorageError:
-                        self._due.add(scope)
-                        raise
+                await self._read_due()
             except StorageError as error:
                 log.warning("changes are read later: %s", error)
-                self._news.set()
+                is_complete = False
             except Exception:
                 # An outermost loop: a fault in one reading must not end the others.
                 log.exception("changes could not be read")
             await asyncio.sleep(PAUSE_S)
-            await self._news.wait()
+            if is_complete and not self._due:
+                await self._news.wait()
             self._news.clear()
+
+    async def _read_due(self) -> None:
+        """Read what nobody types in any more, and what was typed in for long."""
+        for scope, due in list(self._due.items()):
+            if end := due.end(time.monotonic()):
+                if due.take(end):
+                    del self._due[scope]
+                await self._read_scope(scope, end)
 
     async def _read_left_over(self) -> None:
         """Read the scopes that were settled while nobody followed."""

@@ -164,20 +164,23 @@ class Notices:
                 place.stirred.set()
 
     async def _poll_on(self) -> None:
+        before: dict[str, tuple[int, bool]] = {}
         while True:
             await asyncio.sleep(POLL_S)
             if not self._places:
                 continue
             try:
-                markers = await self._feed.changes.markers(list(self._places))
+                latest = await self._feed.changes.latest(list(self._places))
             except StorageError:
                 # Nothing can have changed that anybody could read.
                 continue
             for place in self._places.values():
-                if any(
-                    one.marker < markers.get(place.scope, 0) for one in place.subscriptions.values()
-                ):
+                marker, is_dirty = found = latest.get(place.scope, (0, False))
+                if any(one.marker < marker for one in place.subscriptions.values()):
                     place.stirred.set()
+                if is_dirty and before.get(place.scope) == found:
+                    place.wrote()  # By a node that has more to do and does not settle it yet.
+            before = latest
 
     async def _run(self, place: Place) -> None:
         """Tell what changes in one workspace, while anybody listens."""

@@ -13,20 +13,13 @@ class Pace:
 
     def __init__(self) -> None:
         self._since = perf_counter()
-        self.worked_s = 0.0
-        """Seconds of work, up to the last `stop`."""
 
     async def rest(self) -> None:
         """Let others run, if this has run for long enough."""
         if perf_counter() - self._since > SLICE_S:
-            self.stop()
             await asyncio.sleep(0)
             self.start()
 
-    def stop(self) -> None:
-        """Something else is awaited now, which is no work; `start` goes on."""
-        self.worked_s += perf_counter() - self._since
-
     def start(self) -> None:
-        """Work begins again."""
+        """Work begins again: something else was awaited, which is no work."""
         self._since = perf_counter()

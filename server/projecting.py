@@ -57,8 +57,6 @@ class Projecting:
         self._documents = documents
         self._store = store
         self._recording = Recording(documents, store, changes)
-        self.worked_s = 0.0
-        """Seconds of this process that went into it."""
 
     async def project(self, dirty: Sequence[Dirty]) -> list[Projected]:
         """What the committed rows of each document say. Raises Unavailable."""
@@ -68,16 +66,12 @@ class Projecting:
         known = {one.document for one in (*written, *collected)}
         found = [_without(one) for one in dirty if one.document not in known]
         pace = Pace()
-        try:
-            glances = await self._glances([*written, *collected], pace)
-            found += (seen := _seen(glances))
-            in_memory = {one.dirty.document for one in seen}
-            found += await self._from_store(
-                [one for one in written if one.document not in in_memory], pace
-            )
-            found += await self._recording.project(collected, glances)
-        finally:
-            self.worked_s += pace.worked_s
+        glances = await self._glances([*written, *collected], pace)
+        found += (seen := _seen(glances))
+        in_memory = {one.dirty.document for one in seen}
+        unseen = [one for one in written if one.document not in in_memory]
+        found += await self._from_store(unseen, pace)
+        found += await self._recording.project(collected, glances)
         return found
 
     def settled(self, settled: Sequence[Settled]) -> None:
@@ -94,7 +88,6 @@ class Projecting:
             if live is not None and live.is_live:
                 glances.append(self._glance(one, live))
                 await pace.rest()
-        pace.stop()
         await committed(glances, self._documents.settings.commit_timeout_s)
         pace.start()
         return glances
@@ -119,13 +112,11 @@ class Projecting:
         found = []
         costly = self._documents.settings.costly_bytes
         for group in groups([one for one in dirty if one.size <= costly]):
-            pace.stop()
             loaded = await self._store.load([one.document for one in group])
             pace.start()
             for one in group:
                 found.append(_read(one, loaded[one.document]))
                 await pace.rest()
-        pace.stop()
         found += [await self._read_apart(one) for one in dirty if one.size > costly]
         return found
 

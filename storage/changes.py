@@ -129,6 +129,10 @@ WHERE s.id = $1 ORDER BY p.stamp
 """  # noqa: S608  (parts of ours)
 _ENTRY = Entry.__struct_fields__
 _MARKERS = "SELECT id, last_stamp FROM scopes WHERE id = ANY ($1)"
+_LATEST = """
+SELECT id, last_stamp, EXISTS (SELECT FROM heads WHERE dirty AND scope = id) AS dirty FROM scopes
+WHERE id = ANY ($1)
+"""
 _UNSETTLED = """
 SELECT id FROM unnest($1::text[]) AS id
 WHERE EXISTS (SELECT FROM heads WHERE dirty AND scope = id)
@@ -256,6 +260,12 @@ class Changes:
         with reaching():
             rows = await self._pool.fetch(_MARKERS, list(scopes))
         return {row["id"]: row["last_stamp"] for row in rows}
+
+    async def latest(self, scopes: Sequence[str]) -> dict[str, tuple[int, bool]]:
+        """The latest stamp of each of these scopes, and whether something in it waits for one."""
+        with reaching():
+            rows = await self._pool.fetch(_LATEST, list(scopes))
+        return {row["id"]: (row["last_stamp"], row["dirty"]) for row in rows}
 
     async def unsettled(self, scopes: Sequence[str]) -> list[str]:
         """Those of these scopes in which something was committed that has no stamp yet."""

@@ -22,6 +22,7 @@ from storage.pool import Pool, transaction
 
 log = logging.getLogger("plait.extracts")
 
+STAMP_MAX = 2**63 - 1
 BODY_BYTES_MAX = 256 * 1024
 """What search sees of a document; PostgreSQL takes 1 MiB of distinct words at most."""
 
@@ -64,7 +65,7 @@ SELECT c.stamp, c.document, d.kind, h.head, h.lineage, h.deleted AS gone,
 FROM changes c JOIN heads h ON h.document = c.document JOIN documents d ON d.id = c.document
 LEFT JOIN block_texts t ON t.document = c.document
 WHERE c.scope = $1 AND c.collection = ''
-  AND c.stamp > coalesce((SELECT stamp FROM read_marks WHERE scope = $1), 0)
+  AND c.stamp > coalesce((SELECT stamp FROM read_marks WHERE scope = $1), 0) AND c.stamp <= $3
 ORDER BY c.stamp LIMIT $2
 """
 _SCOPES_BEHIND = """
@@ -115,10 +116,10 @@ class Extracts:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def behind(self, scope: str, limit: int) -> list[Behind]:
-        """The next changes of a scope that were not read, oldest first."""
+    async def behind(self, scope: str, limit: int, end: int = STAMP_MAX) -> list[Behind]:
+        """The next changes of a scope that were not read, oldest first, up to a stamp."""
         with reaching():
-            return [Behind(**row) for row in await self._pool.fetch(_BEHIND, scope, limit)]
+            return [Behind(**row) for row in await self._pool.fetch(_BEHIND, scope, limit, end)]
 
     async def scopes_behind(self, after: str, limit: int) -> list[str]:
         """Scopes with changes that were not read, in order of their ids."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pycrdt
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from crdt.projection import project_rows
 from server import extracting
 from server.catalogue import CATALOGUE
+from server.extracting import QUIET_S_MAX, UNREAD_MAX, Due
 from storage.extracts import Extracts
 from tests.crdt.odd import CONTENTS, update_of
 from tests.inside import Guest, Inside, fresh_database, serving
@@ -69,8 +72,9 @@ async def test_what_another_node_wrote_is_read_though_the_document_is_open(
 async def test_changes_are_read_though_nobody_asks(
     inside: Inside, ada: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A moment after they were settled."""
+    """Once nobody types in it any more."""
     monkeypatch.setattr(extracting, "PAUSE_S", 0.05)
+    monkeypatch.setattr(extracting, "QUIET_S", 0.0)
     device = Device(ada)
     await device.push(device.write("quiet"))
     async with asyncio.timeout(PATIENCE_S):
@@ -78,6 +82,35 @@ async def test_changes_are_read_though_nobody_asks(
             await asyncio.sleep(0.02)
 
     assert await words(inside, ada.workspace) == ["quiet"]
+
+
+async def test_what_is_typed_in_is_read_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents of which nothing new came are read, all of them where that waits for long."""
+    first, second, third = (UUID(int=number) for number in range(3))
+    monkeypatch.setattr(time, "time_ns", lambda: 100_000 * 10**6)
+    due = Due(now=50.0)
+    due.note(first, 93_000)
+    due.note(second, 93_500)
+    due.note(third, 94_500)
+    due.note(first, 95_000)
+
+    assert due.end(51.0) == 94_000
+    assert not due.take(94_000)
+    assert list(due.stamps) == [third, first]
+    assert due.end(51.0) == 0
+    assert due.end(50.0 + QUIET_S_MAX) == 95_000
+    assert due.take(95_000)
+
+
+async def test_few_documents_wait_for_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import is read as it comes."""
+    monkeypatch.setattr(time, "time_ns", lambda: 100_000 * 10**6)
+    due = Due(now=50.0)
+    for number in range(UNREAD_MAX):
+        due.note(UUID(int=number), 99_000 + number)
+    assert due.end(50.0) == 0
+    due.note(UUID(int=UNREAD_MAX), 102_000)
+    assert due.end(50.0) == 102_000
 
 
 async def test_what_was_missed_is_read_after_a_start(postgres: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.feed import FEED, Feed
+from server.feed import FEED, Feed, pause_after
 from storage.changes import Settled
 from storage.errors import Unavailable
 from tests.inside import Guest, Inside, fresh_database, serving
@@ -77,6 +77,16 @@ async def test_the_sweeper_settles_what_nobody_asks_for(inside: Inside, ada: Gue
     (one,) = heard
     assert (one.name, one.deleted, one.was_deleted, one.kind) == (block, False, None, "block")
     assert one.facts is not None
+
+
+async def test_sweeping_takes_a_twentieth_of_the_time() -> None:
+    """Four times a second where it is quick, and every five seconds however long it takes."""
+    assert [pause_after(took) for took in (0.0, 0.01, 0.1, 30.0)] == [
+        0.25,
+        0.25,
+        pytest.approx(1.9),
+        5.0,
+    ]
 
 
 async def test_a_listener_that_fails_keeps_the_news_from_nobody(

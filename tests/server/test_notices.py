@@ -14,6 +14,7 @@ import pytest
 from auth.principal import Role
 from crdt import wire
 from crdt.ids import make_ulid
+from server import feed, notices
 from server.feed import FEED
 from server.identity import IDENTITY
 from server.notices import Notices
@@ -21,6 +22,7 @@ from tests.clients import HocuspocusClient, Replica
 from tests.inside import Guest, Inside
 from tests.patience import PATIENCE_S, in_time, prompt, until
 from tests.server.realtime.conftest import Serve, ada, bob, inside, serve
+from tests.storage.papers import typing, write
 
 __all__ = ["ada", "bob", "inside", "serve"]
 
@@ -351,6 +353,23 @@ async def test_what_another_process_settles_is_told(ada: Guest, inside: Inside) 
             ada.workspace,
             block,
         )
+    assert await listener.kinds(block, "changed") == ["created", "changed"]
+
+
+async def test_what_another_process_has_no_time_to_settle_is_told(
+    ada: Guest, inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever listens here does not wait for the sweeper of a busy node."""
+    monkeypatch.setattr(feed, "LOOK_S", 1e9)
+    monkeypatch.setattr(notices, "POLL_S", 0.05)
+    listener = await listen(ada)
+    block = new_id()
+    await push(ada, ada.workspace, block)
+    await listener.kinds(block, "created")
+    record = await inside.store.by_global_id(block)
+    assert record is not None
+    await write(inside.settings.database_url, record.id, *typing("b"))
+
     assert await listener.kinds(block, "changed") == ["created", "changed"]
 
 

@@ -31,12 +31,11 @@ async def test_others_have_their_turn_when_a_slice_is_used_up(
     for _ in range(3):
         now += SLICE_S * 1.1
         await work.rest()
-    work.stop()
+    after = turns
     now += 5.0
     work.start()
-    now += 1.0
-    work.stop()
+    now += SLICE_S / 2
+    await work.rest()
     task.cancel()
 
-    assert turns >= before + 3
-    assert work.worked_s == pytest.approx(SLICE_S * 4.3 + 1.0)
+    assert before + 3 <= after == turns

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -134,15 +133,3 @@ async def test_documents_that_cannot_be_read_are_stamped_without_facts(
     assert {p.dirty.document for p in projected} == {broken.id, deleted.id, other.id}
     assert [p.facts for p in projected] == [None] * 3
     assert [p.sequence for p in projected] == [p.dirty.head for p in projected]
-
-
-async def test_time_spent_is_counted(inside: Inside, ada: Guest) -> None:
-    """So that sweeping can be bounded."""
-    _, _, record = await pushed(inside, ada, "a")
-    inside.documents.forget(inside.documents.room(record))
-    one = projecting(inside)
-    dirty = await dirty_of(inside, record)
-    before = time.perf_counter()
-    await one.project([dirty])
-
-    assert 0 < one.worked_s <= time.perf_counter() - before

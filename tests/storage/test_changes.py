@@ -41,6 +41,8 @@ async def test_two_scopes_have_their_own_stamps(pool: Pool) -> None:
     for scope, record in (("A", one), ("B", two)):
         entries, _ = await follow(pool, 0, scope)
         assert [entry.document for entry in entries] == [record.id]
+    await paper(pool, "B")
+    assert await Changes(pool).latest(["A", "B"]) == {"A": (NOW_MS, False), "B": (NOW_MS, True)}
 
 
 async def test_a_page_ends_in_the_marker_of_its_last_entry_until_nothing_is_left(
