@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from server.settings import Settings
     from storage.log import Flusher
 
+QUIET_SHARE: Final = 8
+"""A snapshot of a quiet document is made once an eighth of it is new: each takes time by its size,
+and so what is written costs the same in a document of any size."""
+BYTES_FOR_A_ROW: Final = 1024
+"""Bytes of a document for which it must have one row more when its last session leaves."""
 ROW_BYTES: Final = 512
 """What an unsaved update takes in memory beside its bytes: a keystroke has 20 bytes."""
 
@@ -65,10 +70,22 @@ class Backlog:
         Whoever opens the document next, after a restart, is sent the snapshot without decoding it.
         """
         seen, live.seen_bytes = live.seen_bytes, live.tail_bytes
-        if seen != live.tail_bytes or seen < self._settings.compact_quiet_bytes:
+        most = max(self._settings.compact_quiet_bytes, live.whole_bytes // QUIET_SHARE)
+        if seen != live.tail_bytes or seen < most:
             return False
-        live.tail_rows = live.tail_bytes = 0
+        self.compacted(live)
         return True
+
+    @staticmethod
+    def compacted(live: LiveRoom) -> None:
+        """A snapshot of it is being made."""
+        live.whole_bytes += live.tail_bytes
+        live.tail_rows = live.tail_bytes = 0
+
+    def is_worth(self, live: LiveRoom) -> bool:
+        """Whether a snapshot is due of a document that everybody has left."""
+        rows = self._settings.compact_idle_rows
+        return live.tail_rows >= max(rows, live.whole_bytes // BYTES_FOR_A_ROW)
 
 
 def _bytes(live: LiveRoom) -> int:

@@ -202,7 +202,7 @@ class Documents:
         live.rights_version = outcome.rights_version
         self.guard.seen(live.record.scope, outcome.rights_version)
         if outcome.compact:
-            live.tail_rows = live.tail_bytes = 0
+            self.backlog.compacted(live)
             self.compact(live.record.id)
 
     def presence_later(self, live: LiveRoom, due: float) -> None:
@@ -279,7 +279,7 @@ class Documents:
                 live.idle_since = now
             elif now - live.idle_since > self.settings.room_idle_s:
                 del self._rooms[live.record.id]
-                if live.tail_rows >= self.settings.compact_idle_rows:
+                if self.backlog.is_worth(live):
                     self.compact(live.record.id)  # The next one then reads a snapshot, not rows.
 
     async def close(self) -> None:

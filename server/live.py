@@ -72,6 +72,7 @@ class LiveRoom:
         "tail_rows",
         "tracker",
         "unsaved_bytes",
+        "whole_bytes",
     )
 
     def __init__(self, documents: Documents, record: DocumentRecord, room: Room) -> None:
@@ -96,6 +97,8 @@ class LiveRoom:
         """Rows of the log above the newest snapshot, as far as this room knows."""
         self.tail_bytes = self.seen_bytes = 0
         """Bytes of updates in them; as many as there were at the last look."""
+        self.whole_bytes = 0
+        """Bytes of the newest snapshot, from above."""
         self.unsaved_bytes = 0
         self.tracker: Tracker | None = None
         """What hears of changed records, in documents that hold collections."""

@@ -62,6 +62,7 @@ class Opening:
         live.head = max(live.head, loaded.head)
         live.tail_rows, live.tail_bytes = loaded.tail_rows, loaded.tail_bytes
         if loaded.snapshot is not None:
+            live.whole_bytes = len(loaded.snapshot)
             rows.insert(0, loaded.snapshot)
         try:
             live.tell(Loaded(rows, loaded.retired, loaded.vector))

@@ -51,8 +51,8 @@ INSERT INTO ascently_datasets (account, document, first_at, issued_at)
 VALUES ($1, $2, $3::bigint, $3::bigint - 1) ON CONFLICT DO NOTHING RETURNING true
 """
 _END_SCOPE = "UPDATE scopes SET deleted_at = now() WHERE id = $1"
-_LOCK = "SELECT issued_at, first_at FROM ascently_datasets WHERE account = $1 FOR UPDATE"
-_ISSUE = "UPDATE ascently_datasets SET issued_at = $2 WHERE account = $1"
+_LOCK = "SELECT issued_at, first_at, moments FROM ascently_datasets WHERE account = $1 FOR UPDATE"
+_ISSUE = "UPDATE ascently_datasets SET issued_at = $2, moments = $3 WHERE account = $1"
 _SINCE = """
 SELECT stamp FROM ascently_moments WHERE document = $1 AND at <= $2 ORDER BY at DESC LIMIT 1
 """
@@ -62,9 +62,10 @@ SELECT $1, $2, s.last_stamp FROM scopes s WHERE s.id = $3 AND s.last_stamp > coa
     (SELECT stamp FROM ascently_moments WHERE document = $1 ORDER BY at DESC LIMIT 1), -1
 ) RETURNING true
 """
+# The oldest ones: looking for the ten-thousandth from the end would read them all, each time.
 _TRIM = """
-DELETE FROM ascently_moments WHERE document = $1 AND at <= (
-    SELECT at FROM ascently_moments WHERE document = $1 ORDER BY at DESC OFFSET $2 LIMIT 1
+DELETE FROM ascently_moments WHERE document = $1 AND at IN (
+    SELECT at FROM ascently_moments WHERE document = $1 ORDER BY at LIMIT $2
 )
 """
 _IMAGE = "SELECT hash, size FROM ascently_images WHERE account = $1 AND name = $2"
@@ -119,9 +120,13 @@ class Ascently:
                 if cursor_ms is not None and cursor_ms >= row["first_at"]:
                     since = await connection.fetchval(_SINCE, document.id, cursor_ms) or 0
                 at = max(now_ms, row["issued_at"] + 1)
-                await connection.execute(_ISSUE, dataset.account, at)
+                moments = row["moments"]
                 if await connection.fetchval(_NOTE, document.id, at, document.scope):
-                    await connection.execute(_TRIM, document.id, MOMENTS_MAX)
+                    moments += 1
+                if moments > MOMENTS_MAX:
+                    await connection.execute(_TRIM, document.id, moments - MOMENTS_MAX)
+                    moments = MOMENTS_MAX
+                await connection.execute(_ISSUE, dataset.account, at, moments)
         return Issued(at=at, since=since)
 
     # -- images -------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The picture of `growth.py`: for each row one bar a size, so that what is flat looks flat."""
+"""The pictures of `growth.py` and `growth_apis.py`: for each row one bar a size."""
 
 from html import escape
 from pathlib import Path
@@ -14,7 +14,7 @@ Rows = dict[str, dict[str, dict[str, float]]]
 def plot(found: Rows) -> str:
     """All rows as SVG, each on a scale of its own: milliseconds of CPU of a request."""
     sizes = list(found)
-    names = [name for name in found[sizes[0]] if all(name in found[size] for size in sizes)]
+    names = list(dict.fromkeys(name for size in sizes for name in found[size]))
     high = len(sizes) * BAR + GAP
     high_all = 52 + len(names) * high
     title = "One request with " + " / ".join(f"{int(size):,}" for size in sizes) + " keys"
@@ -26,7 +26,7 @@ def plot(found: Rows) -> str:
         f'<text x="0" y="34" class="quiet">{escape(legend)}</text>',
     ]
     for place, name in enumerate(names):
-        rows = [found[size][name] for size in sizes]
+        rows = [found[size][name] for size in sizes if name in found[size]]
         out += _bars(name, [(one["server_ms"], one["postgres_ms"]) for one in rows], place * high)
     return "\n".join([*out, "</svg>"]) + "\n"
 
@@ -54,7 +54,7 @@ def table(found: Rows) -> str:
     sizes = list(found)
     head = "".join(f" {int(size):,} | median |" for size in sizes)
     lines = ["| |" + head, "|---|" + "---|" * 2 * len(sizes)]
-    for name in found[sizes[0]]:
+    for name in dict.fromkeys(name for size in sizes for name in found[size]):
         cells = ""
         for size in sizes:
             one = found[size].get(name)
@@ -67,7 +67,7 @@ def table(found: Rows) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(found: Rows, folder: Path) -> None:
+def write(found: Rows, folder: Path, name: str = "growth") -> None:
     """The picture, in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "growth.svg").write_text(plot(found))
+    (folder / f"{name}.svg").write_text(plot(found))

@@ -28,7 +28,7 @@ from aiohttp import web
 from crdt import plaintext
 from server.errors import NotFound
 from server.looking import look
-from server.sites.listing import File, find, read_all
+from server.sites.listing import Contents, File, find, read_all
 from storage.blobs import Blob
 from storage.documents import DocumentRecord
 from storage.sites import Site, Sites
@@ -49,10 +49,12 @@ class Listing(msgspec.Struct, frozen=True):
 
     version: bytes
     """Another one after each change."""
-    files: Mapping[str, File]
-    """By path; also those of which no bytes came yet (`File.is_served`)."""
-    until: int = 0
-    """When the first upload that is expected comes too late, in Unix milliseconds; 0: none is."""
+    contents: Contents
+
+    @property
+    def files(self) -> Mapping[str, File]:
+        """By path; also those of which no bytes came yet (`File.is_served`)."""
+        return self.contents.files
 
 
 class Catalogue:
@@ -110,24 +112,15 @@ class Catalogue:
             kept = self._listings.get(site.id)
             if kept is not None and kept.version == version:
                 return kept
-            files = read_all(doc)
-            return Listing(
-                version,
-                files,
-                min((each.until for each in files.values() if each.until), default=0),
-            )
+            return Listing(version, read_all(doc))
 
         found = await look(self.documents, await self.record(site.document), read)
         self._listings[site.id] = found
         self._listings.move_to_end(site.id)
         if len(self._listings) > LISTINGS_MAX:
             self._listings.popitem(last=False)
-        now_ms = int(time.time() * 1000)
-        if found.until and found.until < now_ms:
-            current = {path: file.as_of(now_ms) for path, file in found.files.items()}
-            files = {path: file for path, file in current.items() if file is not None}
-            return Listing(found.version, files)
-        return found
+        contents = found.contents.as_of(int(time.time() * 1000))
+        return found if contents is found.contents else Listing(found.version, contents)
 
     async def file(self, site: Site, path: str) -> File | None:
         """One file of a site; costs the same however many there are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from server.errors import Busy, NotFound
@@ -21,6 +21,8 @@ log = logging.getLogger("plait.sites")
 EVERY_S = 60.0
 MOST = 200
 """Things of one kind that one look removes."""
+KEPT = timedelta(days=1)
+"""For how long a site that went is looked after: uploads to it may have been under way."""
 
 
 class Janitor:
@@ -57,6 +59,8 @@ class Janitor:
         for kind, holder in await store.orphans(MOST):
             await self._publishing.catalogue.blobs.release(kind, holder)
             count += 1
+        if not count:
+            await store.cleared(now - KEPT)
         await self._codes.sweep(now, MOST)
         return count
 

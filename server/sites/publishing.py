@@ -140,8 +140,8 @@ class Publishing:
             return plan.told()
         ids, gone = await self._expect(site, wanted, plan.stale, found.deleted, author)
         await self._clear(site, gone)
-        kept = (await self.catalogue.listing(site)).files.values()
-        await self.store.counted(site.id, len(kept), sum(file.size for file in kept))
+        kept = (await self.catalogue.listing(site)).contents
+        await self.store.counted(site.id, len(kept.files), kept.size)
         return Synced(
             upload=[self._target(site, one, ids, client) for one in found.upload],
             update=[self._target(site, one, ids, client) for one in found.update],

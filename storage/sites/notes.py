@@ -20,7 +20,7 @@ PAGE_MAX = 1000
 _NOTES = """
 SELECT d.id, d.name, h.head, h.log_bytes + h.snapshot_bytes AS size, f.head AS read_at, f.facts
 FROM documents d JOIN heads h ON h.document = d.id LEFT JOIN note_facts f ON f.document = d.id
-WHERE d.scope = $1 AND d.id > $2 AND d.deleted_at IS NULL AND NOT h.deleted
+WHERE d.scope = $1 AND d.id > $2 AND d.deleted_at IS NULL AND d.purged_at IS NULL AND NOT h.deleted
 ORDER BY d.id LIMIT $3
 """
 _STANDS = """

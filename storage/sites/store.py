@@ -54,20 +54,27 @@ WHERE id = $1
 _COUNTED = """
 UPDATE sites SET updated_at = now(), file_count = $2, total_bytes = $3 WHERE id = $1
 """
+# `purged_at IS NULL`, though what is not deleted was not purged: only so does an index fit, and not
+# all documents of the server are read.
 _HEADS = """
 SELECT d.id, h.head FROM documents d JOIN heads h ON h.document = d.id
-WHERE d.scope = $1 AND d.deleted_at IS NULL
+WHERE d.scope = $1 AND d.deleted_at IS NULL AND d.purged_at IS NULL
 """
+# By key for each site that went, whatever the statistics say: of what is there, there is much more.
 _REMAINS = """
-SELECT d.id FROM scopes s JOIN documents d ON d.scope = s.id AND d.purged_at IS NULL
-WHERE s.kind = 'site' AND s.deleted_at IS NOT NULL LIMIT $1
+SELECT d.id FROM sites_gone g CROSS JOIN LATERAL (
+    SELECT id FROM documents WHERE scope = g.scope AND purged_at IS NULL LIMIT $1
+) d LIMIT $1
 """
 _ORPHANS = """
-SELECT DISTINCT u.kind, u.holder FROM blob_uses u
-WHERE u.kind IN ('site', 'site-base') AND NOT EXISTS (
-    SELECT FROM sites s WHERE s.id = split_part(u.holder, '/', 1)
-) LIMIT $1
+SELECT DISTINCT u.kind, u.holder FROM (
+    SELECT u.* FROM sites_gone g CROSS JOIN LATERAL (
+        SELECT kind, holder FROM blob_uses
+        WHERE kind IN ('site', 'site-base') AND split_part(holder, '/', 1) = g.site LIMIT $1
+    ) u LIMIT $1
+) u
 """
+_CLEARED = "DELETE FROM sites_gone WHERE at < $1"
 _BUMP_PASSWORD = "UPDATE sites SET password_version = password_version + 1 WHERE id = $1"  # noqa: S105
 _LOCK_CLAIM = "SELECT scope, claim_digest, account FROM sites WHERE id = $1 FOR UPDATE"
 _CLAIM = """
@@ -78,14 +85,17 @@ WHERE id = $1
 _OWN = (
     "UPDATE scopes SET owner = $2, rights_version = rights_version + 1 WHERE id = $1",
     "INSERT INTO members (scope, account, role) VALUES ($1, $2, 'owner')",
-    "UPDATE documents SET owner = $2 WHERE scope = $1",
+    "UPDATE documents SET owner = $2 WHERE scope = $1 AND purged_at IS NULL",
 )
 _REMOVE = "DELETE FROM sites WHERE id = $1 RETURNING scope"
 _END_SCOPE = """
 UPDATE scopes SET deleted_at = now(), rights_version = rights_version + 1 WHERE id = $1
 """
 _USES = "DELETE FROM members WHERE scope = $1"
-_FACTS = "DELETE FROM note_facts f USING documents d WHERE d.id = f.document AND d.scope = $1"
+_FACTS = """
+DELETE FROM note_facts f USING documents d
+WHERE d.id = f.document AND d.scope = $1 AND d.purged_at IS NULL
+"""
 
 
 class Sites:
@@ -199,6 +209,11 @@ class Sites:
         """Holders of blobs of sites that are gone, each with its kind of use."""
         with reaching():
             return [(row["kind"], row["holder"]) for row in await self._pool.fetch(_ORPHANS, most)]
+
+    async def cleared(self, before: datetime) -> None:
+        """Nothing is left of the sites that went before a moment: look there no more."""
+        with reaching():
+            await self._pool.execute(_CLEARED, before)
 
     async def claim(self, site: str, digest: bytes, account: str, names: list[str]) -> str | None:
         """Give an anonymous site to an account under the first of `names` that is free.

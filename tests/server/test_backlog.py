@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from crdt import wire
+from server.backlog import Backlog
 from server.realtime.codes import OVERLOADED
+from server.settings import Settings
+from storage.log import Flusher
 from tests.inside import serving
 from tests.patience import until
 from tests.server.test_documents import heads_locked, stored
@@ -53,3 +58,21 @@ async def test_a_flood_for_a_document_that_is_not_loaded_is_sent_away(
         reader = await guest.open("doc")
 
         assert reader.replica.text == "old "
+
+
+def test_snapshots_of_a_large_document_are_made_of_more() -> None:
+    """Each takes time by the document's size: so what is written costs the same in all sizes."""
+    backlog = Backlog(Settings(compact_quiet_bytes=1000, compact_idle_rows=10), Flusher(""))
+    live: Any = SimpleNamespace(seen_bytes=0, tail_bytes=1000, tail_rows=10, whole_bytes=0)
+    small = (backlog.is_worth(live), backlog.is_long(live), backlog.is_long(live))
+    live.whole_bytes, live.tail_rows = 80_000, 10
+    large = []
+    for tail in (9_999, 10_000):
+        live.tail_bytes = tail
+        large += [backlog.is_long(live), backlog.is_long(live)]
+
+    assert small == (True, False, True)
+    assert large == [False, False, False, True]
+    assert (live.tail_bytes, live.whole_bytes) == (0, 90_000)
+    live.tail_rows = 80
+    assert not backlog.is_worth(live)

@@ -49,6 +49,7 @@ async def test_old_moments_go(pool: Pool) -> None:
         made.document.id,
         MOMENTS_MAX + 5,
     )
+    await pool.execute("UPDATE ascently_datasets SET moments = $1", MOMENTS_MAX + 5)
     await stamp(pool, made, 10**6)
     issued = await store.issue(made, 10**6, 2001)
     again = await store.issue(made, 10**6, 2001)

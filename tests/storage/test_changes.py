@@ -1,7 +1,5 @@
 """The change feed: stamps, sides, pages, and what a chain of deltas sees."""
 
-import re
-
 from storage.changes import _DIRTY_IN, _SINCE, Changes
 from storage.documents import Documents
 from storage.pool import Pool, transaction
@@ -10,6 +8,7 @@ from storage.tallies import recount
 from storage.workspaces import _CONTENTS, _COUNTS, _ONE, _PLACES, ANY, LIVE, TRASHED, Workspaces
 from tests.storage.feeds import NOW_MS, follow, marked, settle, titled
 from tests.storage.papers import make_scope, paper, write
+from tests.storage.plans import explain, pages_of
 
 
 async def test_each_document_gets_a_stamp_of_its_own_that_is_later_than_all_before(
@@ -211,7 +210,7 @@ async def test_a_page_reads_few_rows_however_large_the_scope(pool: Pool) -> None
             await explain(pool, _CONTENTS.format(places=_PLACES[ANY]), "'W'", "10", "0"),
         ]
         assert plans[0].count("Index Only Scan using changes_by_stamp on changes") == 2, plans[0]
-        pages.append([_pages(plan) for plan in plans])
+        pages.append([pages_of(plan) for plan in plans])
 
     for plan in plans:
         for table in ("changes", "documents", "heads"):
@@ -249,17 +248,3 @@ async def grow(pool: Pool, size: int) -> None:
     await pool.execute("VACUUM ANALYZE")
     await pool.execute("UPDATE heads SET dirty = false WHERE head <> 7")
     await pool.execute("VACUUM")
-
-
-async def explain(pool: Pool, sql: str, *arguments: str) -> str:
-    """How the database answers, with the pages that it touched."""
-    for place, argument in enumerate(arguments, 1):
-        sql = sql.replace(f"${place}", argument)
-    rows = await pool.fetch("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) " + sql)
-    return "\n".join(row[0] for row in rows)
-
-
-def _pages(plan: str) -> int:
-    found = re.search(r"Buffers: shared hit=(\d+)(?: read=(\d+))?", plan)
-    assert found, plan
-    return int(found[1]) + int(found[2] or 0)

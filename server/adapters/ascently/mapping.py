@@ -111,7 +111,8 @@ def _without_active(
         item.id for item in incoming.values() if item.is_active and sessions.find(item.id) is None
     }
     ended = {item.id for item in incoming.values() if item.collection == "sessions"} - active
-    waiting = _records(doc, HELD)
+    # Those that wait are read where a session came that they may wait for, and not with each delta.
+    waiting = _records(doc, HELD) if ended else {}
     released = [item for item in waiting.values() if item.session in ended]
     for item in released:
         held.forget(item.key)
@@ -119,7 +120,7 @@ def _without_active(
     for place, item in list(taken.items()):
         if item.collection == "attempts" and item.session in active:
             del taken[place]
-            if item.is_newer(waiting.get(item.key)):
+            if item.is_newer(_find_held(doc, item.key)):
                 _put(held, item)
         elif item.collection == TOMBSTONES and item.type in ("attempt", ""):
             held.forget(item.id)
@@ -209,6 +210,11 @@ def _is_later(name: str, value: object, cursor: int) -> bool:
 def _find(doc: Any, collection: str, key: str) -> Item | None:  # noqa: ANN401
     value = Collection.of(doc, collection).get(key)
     return read_item(collection, value.encode()) if isinstance(value, str) else None
+
+
+def _find_held(doc: Any, key: str) -> Item | None:  # noqa: ANN401
+    value = Collection.of(doc, HELD).get(key)
+    return read_item("attempts", value.encode()) if isinstance(value, str) else None
 
 
 def _records(doc: Any, name: str) -> dict[str, Item]:  # noqa: ANN401

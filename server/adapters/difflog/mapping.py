@@ -15,9 +15,11 @@ from msgspec import UNSET
 from crdt.entries import AT_MAX, Entry
 from crdt.layout import Change, Find
 from crdt.records import Collection
+from server.adapters.difflog.counting import ITEMS, Counted, Place, size_of
 from server.adapters.difflog.schema import Item, Metadata, Sync
 
-ITEMS: Final = ("diffs", "stars", "tldrs")
+__all__ = ["ITEMS"]
+
 HASHES: Final = ("diffs_hash", "stars_hash", "tldrs_hash")
 DIFFS_MAX: Final = 50
 """Diffs that a profile keeps: the newest."""
@@ -176,63 +178,67 @@ def write_items(
     now_ms: int,
     room: Room,
 ) -> bool:
-    """Items and deletions of all collections; False, and nothing is written, where it is full."""
-    present = {name: _present(doc, name) for name in ITEMS}
-    latest = max((at for all_ in present.values() for _, at in all_.values()), default=0)
-    batch = min(max(now_ms, latest // _PLACES + 1), AT_MAX // _PLACES - 1)
-    after = {name: dict(all_) for name, all_ in present.items()}
+    """Items and deletions of all collections; False, and nothing is written, where it is full.
+
+    Looks at what is sent, and at the diffs, of which there are few; the others are counted already.
+    """
+    counted = Counted.of(doc)
+    batch = min(max(now_ms, counted.latest // _PLACES + 1), AT_MAX // _PLACES - 1)
+    after: dict[str, dict[str, Place | None]] = {name: {} for name in ITEMS}
     texts: dict[str, dict[str, str]] = {name: {} for name in ITEMS}
     for name, items in uploads.items():
         for place, item in enumerate(items):
             at = batch * _PLACES + _PLACES - 1 - min(place, _PLACES - 1)
-            after[name][item.id] = (_size(item.id, item.encrypted_data), at)
+            after[name][item.id] = Place(size_of(item.id, item.encrypted_data), at)
             texts[name][item.id] = item.encrypted_data
     for name, gone in deletions.items():
-        for key in gone:
-            after[name].pop(key, None)
-    _cascade(after["tldrs"], deletions.get("diffs", ()))
-    _cap(after["diffs"])
-    if not _fits(after, room):
+        after[name].update(dict.fromkeys(gone))
+    _cascade(counted, after["tldrs"], deletions.get("diffs", ()))
+    _cap(counted, after["diffs"])
+    if not _fits(counted, after, room):
         return False
     for name in ITEMS:
         collection = Collection.of(doc, name)
-        for key in present[name].keys() - after[name].keys():
-            collection.forget(key)
-        for key, text in texts[name].items():
-            if key in after[name]:
-                _put(collection, key, text, after[name][key][1])
+        for key, wanted in after[name].items():
+            if wanted is None:
+                collection.forget(key)
+            else:
+                _put(collection, key, texts[name][key], wanted.at)
     return True
 
 
-def _present(doc: Any, name: str) -> dict[str, tuple[int, int]]:  # noqa: ANN401
-    """Size and order of each item."""
-    return {
-        key: (_size(key, _text(record.value) or ""), record.at or 0)
-        for key, record in Collection.of(doc, name).all()
-    }
+Changes = dict[str, Place | None]
+"""What becomes of items; None: they go."""
 
 
-def _size(*texts: str) -> int:
-    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
-
-
-def _cascade(tldrs: dict[str, tuple[int, int]], diffs: Iterable[str]) -> None:
+def _cascade(counted: Counted, tldrs: Changes, diffs: Iterable[str]) -> None:
     """Summaries go with their diff; stars do not."""
     prefixes = tuple(f"{diff}:" for diff in diffs)
     if prefixes:
-        for key in [key for key in tldrs if key.startswith(prefixes)]:
-            del tldrs[key]
+        for key in [*counted.places("tldrs"), *tldrs]:
+            if key.startswith(prefixes):
+                tldrs[key] = None
 
 
-def _cap(diffs: dict[str, tuple[int, int]]) -> None:
-    oldest_first = sorted(diffs, key=lambda key: diffs[key][1])
-    for key in oldest_first[: max(0, len(diffs) - DIFFS_MAX)]:
-        del diffs[key]
+def _cap(counted: Counted, diffs: Changes) -> None:
+    merged = {**counted.places("diffs"), **diffs}
+    standing = {key: place.at for key, place in merged.items() if place is not None}
+    oldest_first = sorted(standing, key=lambda key: standing[key])
+    diffs.update(dict.fromkeys(oldest_first[: max(0, len(standing) - DIFFS_MAX)]))
 
 
-def _fits(after: Mapping[str, Mapping[str, tuple[int, int]]], room: Room) -> bool:
-    size = sum(size for all_ in after.values() for size, _ in all_.values())
-    return size <= room.bytes_max and all(len(all_) <= room.items_max for all_ in after.values())
+def _fits(counted: Counted, after: Mapping[str, Changes], room: Room) -> bool:
+    size = counted.size
+    for name, changes in after.items():
+        places = counted.places(name)
+        count = len(places)
+        for key, place in changes.items():
+            before = places.get(key)
+            count += (place is not None) - (before is not None)
+            size += (0 if place is None else place.size) - (0 if before is None else before.size)
+        if count > room.items_max:
+            return False
+    return size <= room.bytes_max
 
 
 def _put(collection: Collection, key: str, text: str, at: int) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from server.adapters.flowershow import schema
 from server.sites import listing
 from server.sites.domains import TXT_LABEL, txt_value
-from server.sites.listing import ERROR, PROCESSING, SUCCESS, UPLOADING, File
+from server.sites.listing import ERROR, Contents, File
 from server.sites.names import content_type
 from server.sites.publishing import Synced, Target
 from storage.sites import Profile, Site
@@ -55,9 +55,8 @@ def made(site: Site, url: str) -> schema.SiteMade:
     return schema.SiteMade(site=shown)
 
 
-def detail(site: Site, url: str, files: Iterable[File], *, own: bool) -> schema.SiteDetail:
+def detail(site: Site, url: str, contents: Contents, *, own: bool) -> schema.SiteDetail:
     """All about a site; what only its owner is to know with `own`."""
-    sizes = [file.size for file in files]
     proves = own and site.domain is not None
     return schema.SiteDetail(
         id=site.id,
@@ -73,8 +72,8 @@ def detail(site: Site, url: str, files: Iterable[File], *, own: bool) -> schema.
         enable_search=site.enable_search,
         syntax_mode=site.syntax,
         url=url,
-        file_count=len(sizes),
-        total_size=sum(sizes),
+        file_count=len(contents.files),
+        total_size=contents.size,
         updated_at=moment(site.updated_at),
         created_at=moment(site.created_at),
         title=site.title,
@@ -111,17 +110,16 @@ def synced(done: Synced, *, dry: bool) -> schema.Synced:
     return found
 
 
-def status(site: Site, files: Mapping[str, File]) -> schema.Status:
+def status(site: Site, contents: Contents) -> schema.Status:
     """How far the files of a site are, as its owner may know it."""
-    ordered = sorted(files.items(), key=lambda item: (item[1].created_at, item[1].id))
-    states = [file.status for _, file in ordered]
-    pending = sum(state in {UPLOADING, PROCESSING} for state in states)
-    failed = states.count(ERROR)
+    ordered = sorted(contents.files.items(), key=lambda item: (item[1].created_at, item[1].id))
+    total, failed = len(ordered), len(_failed(contents))
+    pending = len(contents.unsettled) - failed
     return schema.Status(
         site_id=site.id,
-        status=_word(len(states), pending, failed),
+        status=_word(contents),
         files=schema.Counts(
-            total=len(states), pending=pending, success=states.count(SUCCESS), failed=failed
+            total=total, pending=pending, success=total - pending - failed, failed=failed
         ),
         blobs=[
             schema.Blob(
@@ -137,21 +135,24 @@ def status(site: Site, files: Mapping[str, File]) -> schema.Status:
     )
 
 
-def public_status(site: Site, files: Mapping[str, File], *, readable: bool) -> schema.Status:
-    """The same for everybody; paths are for those who may read the site."""
-    told = status(site, files)
-    shown = schema.Status(status=told.status)
-    if told.status == "error" and readable:
+def public_status(contents: Contents, *, readable: bool) -> schema.Status:
+    """The same for everybody, however many files there are; paths are for those who may read."""
+    shown = schema.Status(status=_word(contents))
+    if shown.status == "error" and readable:
         shown.errors = [
             schema.Failure(path=path, error=file.error)
-            for path, file in sorted(files.items())
-            if file.status == ERROR
+            for path, file in sorted(_failed(contents).items())
         ]
     return shown
 
 
-def _word(total: int, pending: int, failed: int) -> str:
+def _failed(contents: Contents) -> Mapping[str, File]:
+    return {path: file for path, file in contents.unsettled.items() if file.status == ERROR}
+
+
+def _word(contents: Contents) -> str:
     # Pending first: whoever polls until it is something else sees all that will happen.
-    if pending or not total:
+    failed = len(_failed(contents))
+    if not contents.files or failed < len(contents.unsettled):
         return "pending"
     return "error" if failed else "complete"

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from server.adapters.flowershow import ADAPTER, error_body, mapping
+from server.adapters.flowershow import ADAPTER, error_body, mapping, schema
 from server.adapters.flowershow.policy import Complaint, check_version
 from server.errors import Fault
-from server.sites.listing import ERROR, PROCESSING, SUCCESS, UPLOADING, File
+from server.sites.listing import ERROR, PROCESSING, SUCCESS, UPLOADING, Contents, File
 
 
 @pytest.mark.parametrize("said", [None, "1.0.0", "1.2", "2", "v1.0.1", "1.0.0-beta"])
@@ -38,11 +38,12 @@ def test_the_word_is_not_final_while_anything_is_pending(states: list[str], word
     files = {
         f"{n}.md": File(id=str(n), status=state, created_at=n) for n, state in enumerate(states)
     }
-    site = _Site()
-    told = mapping.status(site, files)  # type: ignore[arg-type]
+    unsettled = {path: file for path, file in files.items() if file.status != SUCCESS}
+    contents = Contents(files, 0, unsettled)
+    told = mapping.status(_Site(), contents)  # type: ignore[arg-type]
 
     assert told.status == word
-    assert mapping.public_status(site, files, readable=False).errors is None  # type: ignore[arg-type]
+    assert mapping.public_status(contents, readable=False) == schema.Status(status=word)
 
 
 class _Site:

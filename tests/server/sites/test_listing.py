@@ -26,9 +26,40 @@ def test_what_is_written_is_read_and_every_change_is_told() -> None:
     first = document.look(plaintext.version)
     document.edit(lambda doc: write(doc, {}, ["b.png"]))
 
-    assert document.look(read_all) == {"a.md": FILE}
+    assert document.look(read_all).files == {"a.md": FILE}
     assert document.look(lambda doc: (find(doc, "a.md"), find(doc, "b.png"))) == (FILE, None)
     assert document.look(plaintext.version) != first
+
+
+def test_what_is_told_of_all_files_follows_each_change() -> None:
+    """Their bytes and those that are not done, without looking at the others again."""
+    document = Document()
+    late = File(id="l", status=UPLOADING, created_at=1, until=10, size=5)
+    broken = File(id="b", status=ERROR, created_at=1, hash="cd", size=7)
+    document.edit(lambda doc: write(doc, {"a.md": FILE, "b.md": broken, "c.md": late}))
+    first = document.look(read_all)
+    document.edit(lambda doc: write(doc, {"a.md": late}, ["b.md"]))
+    second = document.look(read_all)
+
+    assert (first.size, first.unsettled) == (14, {"b.md": broken, "c.md": late})
+    assert (second.size, second.unsettled) == (10, {"a.md": late, "c.md": late})
+    assert second.files == second.unsettled
+    assert second.files["c.md"] is first.files["c.md"]
+
+
+def test_only_uploads_that_never_came_are_looked_at_again() -> None:
+    """Nothing else is counted anew, and what was told before stays."""
+    document = Document()
+    late = File(id="l", status=UPLOADING, created_at=1, until=10, size=5)
+    again = File(id="g", status=UPLOADING, created_at=1, until=10, hash="cd", size=7)
+    document.edit(lambda doc: write(doc, {"a.md": FILE, "b.md": late, "c.md": again}))
+    known = document.look(read_all)
+    now = known.as_of(11)
+
+    assert known.as_of(10) is known
+    assert (now.size, list(now.files), dict(now.unsettled)) == (9, ["a.md", "c.md"], {})
+    assert now.files["c.md"].status == SUCCESS
+    assert len(known.files) == 3
 
 
 @pytest.mark.parametrize(

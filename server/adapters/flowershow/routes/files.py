@@ -133,12 +133,12 @@ async def status(request: web.Request) -> web.Response:
     principal = request.get(PRINCIPAL)
     if principal is not None and principal.account != site.account:
         raise Complaint(403, "forbidden", "this site is somebody else's")
-    files = (await catalogue.listing(site)).files
+    contents = (await catalogue.listing(site)).contents
     if principal is None:
         readable = request.app[ACCESS].may_read(request, site)
-        told = mapping.public_status(site, files, readable=readable)
+        told = mapping.public_status(contents, readable=readable)
     else:
-        told = mapping.status(site, files)
+        told = mapping.status(site, contents)
     return reply(told, headers={"Cache-Control": "no-store"})
 
 

@@ -147,8 +147,8 @@ async def check_username(request: web.Request, account: str, **facts: Any) -> No
 
 async def _detail(request: web.Request, site: Site, *, own: bool = True) -> web.Response:
     catalogue = request.app[SITES]
-    files = (await catalogue.listing(site)).files.values()
-    found = mapping.detail(site, catalogue.url(site), files, own=own)
+    contents = (await catalogue.listing(site)).contents
+    found = mapping.detail(site, catalogue.url(site), contents, own=own)
     return reply(schema.SiteReply(site=found), headers={"Cache-Control": "no-store"})
 
 
