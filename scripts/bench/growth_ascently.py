@@ -10,6 +10,7 @@ import msgspec
 from scripts.bench.ascently import attempt, moment
 from scripts.bench.growth_asker import ORIGINALS, Asker
 from scripts.bench.growth_copies import Original, token_of
+from scripts.bench.rest import quiet
 
 
 class Ascender(Asker):
@@ -103,5 +104,6 @@ class Ascender(Asker):
         for first in range(50_000, keys, 50_000):
             await self.ask("POST", "/sync/delta", self.whole(50_000, first))
         self._second = max(self._second, keys)
+        await quiet(self._probe, 240.0)  # A snapshot is made of what was uploaded.
         await self.deltas("one dataset: ", keys)
         self._headers = before
