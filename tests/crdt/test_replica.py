@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pycrdt import Doc, Map
 
 from crdt import structure
 from crdt.document import Document
 from crdt.errors import DocumentBroken, UpdateError
-from tests.crdt.samples import AB, FULL, C, D, insert, text_of
+from crdt.merging import merge
+from tests.crdt.samples import AB, FULL, C, D, concurrent, examples, insert, text_of
 
 HOME = Path(__file__).parents[2]
 PANIC = insert(5, (1 << 31) + 5, "x")
@@ -109,3 +113,21 @@ def test_hostile_updates_never_kill_the_process(seed: int, sessions: int) -> Non
     counts = json.loads(run.stdout)
     assert counts["sessions"] == sessions
     assert counts["passed"] > 5 * sessions
+
+
+@given(st.integers(0, 1 << 40))
+@examples(30, 2000)
+def test_what_is_said_to_be_new_is_what_was_missing(seed: int) -> None:
+    """Given to a document of before, it makes of it what the update made of this one."""
+    chance = random.Random(seed)
+    made = concurrent(seed, steps=20)
+    document = Document(client_id=1)
+    for at, update in enumerate(made):
+        known = merge(made[chance.randrange(at + 1) : at + 1])
+        before = document.encode()
+        news = document.apply_observed(chance.choice((update, known)))
+        assert (news is None) == (document.encode() == before)
+        if news is not None:
+            other = Document.rebuild([before])
+            other.apply_turn([news])
+            assert other.same(document)
