@@ -64,11 +64,11 @@ class Ledger:
     def stored(self, batch: int) -> Answers:
         """Batch `batch` and all before it are committed: what may be answered now, in order."""
         assert batch <= self.appended, "the store confirmed what was never appended"
-        for number in range(self.committed + 1, batch + 1):
-            rows = self.in_flight.pop(number, None)
+        while self.committed < batch:
+            self.committed += 1
+            rows = self.in_flight.pop(self.committed, None)
             if rows and self.missed is not None:
                 self.missed += [update for _, update in rows]
-        self.committed = max(self.committed, batch)
         answers = self._answers
         if not answers or answers[0][0] > self.committed:
             return []

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 
 from crdt import wire
+from crdt.alone import push_alone
 from crdt.awareness import Awareness
 from crdt.bounds import Bounds
 from crdt.breakage import Breakage
@@ -78,14 +79,12 @@ class Room:
         self.phase = Phase.LOADING
         self.document = Document.rebuild((), client_id=client_id, bounds=bounds, exact=True)
         self.sessions: dict[Session, None] = {}
-        self.ledger = Ledger()
-        self.intake = Intake(bounds)
+        self.ledger, self.intake = Ledger(), Intake(bounds)
         self.cursors = Cursors(awareness, bounds)
         self.syncs = Syncs(self)
         self.on_document: Callable[[Document], None] = lambda _: None
         """Told of each document that was loaded, before anything else is applied to it."""
-        self._client_id = client_id
-        self.breakage = Breakage()
+        self.breakage, self._client_id = Breakage(), client_id
         self.vector_before = EMPTY_STATE
         """What all who are not behind had been given before the event that is being handled."""
         self.waiting = Waiting(bounds)
@@ -145,9 +144,13 @@ class Room:
             return turn_away(inbox, self._over)
         if self.phase is Phase.LOADING:
             return [] if self.waiting.fits(inbox) else turn_away(inbox, "overloaded")
-        turn = Turn(self)
+        if len(inbox) == 1 and inbox[0][1] & ~CHECKED == PUSH and not self.sessions:
+            return push_alone(self, inbox[0], now) or self._all_of(inbox, now)
+        return self._all_of(inbox, now)
+
+    def _all_of(self, inbox: list[Item], now: float) -> list[Effect]:
+        turn, done = Turn(self), 0
         updates: list[Item] = []
-        done = 0
         try:
             self.vector_before = self.document.state_vector()
             wake_for(self.document, inbox)
@@ -165,22 +168,20 @@ class Room:
                 turn.apply(updates)
         except DocumentBroken as broken:
             held = self.breakage.held(updates, inbox[done:], turn, broken)
-            return [*self._finish(turn, now), *self.reload(held)]
-        effects = self._finish(turn, now)
+            return [*self.finish(turn, now), *self.reload(held)]
+        effects = self.finish(turn, now)
         if turn.spoiled:
             effects += self.reload(updates + inbox[done:])
         return effects
 
-    def _finish(self, turn: Turn, now: float) -> list[Effect]:
+    def finish(self, turn: Turn, now: float) -> list[Effect]:
         """Close the turn: one append, one acknowledgement (or its place in the queue)."""
         effects = turn.effects
         if turn.rows:
             self.syncs.changed()
             effects.insert(0, Append(self.ledger.append(turn.rows), turn.rows))
-        if turn.acks:
-            ready = self.ledger.answer(turn.acks)
-            if ready:
-                effects.append(Acknowledge(ready))
+        if turn.acks and (ready := self.ledger.answer(turn.acks)):
+            effects.append(Acknowledge(ready))
         if turn.presence:
             body = self.cursors.show(turn.presence, now, len(self.sessions))
             if body is not None:
@@ -286,7 +287,7 @@ class Room:
             self.intake.remember(row)
         if applied:
             turn.effects.append(Broadcast([(None, wire.update(row)) for row in applied], None))
-        return [*self._finish(turn, now), *(self.reload([]) if turn.spoiled else [])]
+        return [*self.finish(turn, now), *(self.reload([]) if turn.spoiled else [])]
 
     def reload(self, held: list[Item]) -> list[Effect]:
         """The document is of no use any more: everything waits until it is rebuilt."""

@@ -34,7 +34,8 @@ class Backlog:
     @property
     def bytes(self) -> int:
         """Memory that updates of all rooms take until they are committed."""
-        unsaved = self._flusher.unsaved_bytes + ROW_BYTES * self._flusher.unsaved_rows
+        flusher = self._flusher
+        unsaved = flusher.unsaved_bytes + ROW_BYTES * flusher.unsaved_rows
         if self._loading:
             unsaved += sum(live.room.waiting.bytes for live in self._loading)
         return unsaved

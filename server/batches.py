@@ -133,7 +133,8 @@ class Batches:
         rooms: list[tuple[LiveRoom, Piece]] = []
         try:
             for offer in offers:
-                await pace.rest()
+                if pace.is_over:
+                    await pace.rest()
                 piece = Piece(account, device, tally)
                 pieces.append(piece)
                 if self._is_large(offer.block):
@@ -166,10 +167,12 @@ class Batches:
             return
         rooms.append((live, piece))
         live.callers.add(piece)
-        live.put(piece, PUSH | CHECKED, offer.update, b"")
-        before = live.room.ledger.appended
+        # Not put there for the end of this turn of the loop: it is handled now.
+        live.inbox.append((piece, PUSH | CHECKED, offer.update, b""))
+        ledger = live.room.ledger
+        before = ledger.appended
         turn_now(live, self._documents.turns.clock())
-        piece.changed = not live.is_live or live.room.ledger.appended > before
+        piece.changed = not live.is_live or ledger.appended > before
 
     # -- rooms --------------------------------------------------------------------------
 
