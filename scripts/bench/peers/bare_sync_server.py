@@ -3,8 +3,9 @@
     python bare_sync_server.py PORT DSN
 
 It reads the same JSON and base64, looks the blocks up and appends the rows as Plait does, and
-answers in the same shape. Nobody is asked who they are, no update is checked or applied, no editor
-hears of it. `scripts/bench/rest.py` measures it on the database of a server that made the blocks.
+answers the same, field for field; a pull with what is stored of each block. Nobody is asked who
+they are, no update is checked or applied, no editor hears of it. `scripts/bench/rest.py` measures
+it on the database of a server that made the blocks.
 """
 
 import base64
@@ -37,11 +38,11 @@ async def push(request: web.Request) -> web.Response:
     await pool.fetch(
         APPEND, documents, 1, 1, 1, updates, ["somebody"] * many, [None] * many, [now] * many
     )
-    results = [
-        {"block_id": i["block_id"], "status": "updated", "state_vector": i["state_vector"]}
-        for i in items
-    ]
-    return answer({"results": results, "server_time": int(now * 1000)})
+    results = []
+    for item in items:
+        row = found[item["block_id"]]
+        results.append(told(item, row, "updated", item["state_vector"]))
+    return answer(results)
 
 
 async def pull(request: web.Request) -> web.Response:
@@ -53,9 +54,25 @@ async def pull(request: web.Request) -> web.Response:
     results = []
     for item in items:
         row, vector = found[item["block_id"]], base64.b64decode(item["state_vector"])
-        is_same = row["known_state_vector"] == vector
-        results.append({"block_id": item["block_id"], "status": "ok", "unchanged": is_same})
-    return answer({"results": results, "server_time": int(time.time() * 1000)})
+        status = "unchanged" if row["known_state_vector"] == vector else "updated"
+        result = told(item, row, status, row["known_state_vector"])
+        result["update"] = row["known_delete_only"]
+        results.append(result)
+    return answer(results)
+
+
+def told(
+    item: dict[str, str], row: asyncpg.Record, status: str, vector: str | bytes
+) -> dict[str, object]:
+    """What both say of a block."""
+    return {
+        "block_id": item["block_id"],
+        "success": True,
+        "status": status,
+        "workspace_id": row["scope"],
+        "sync_version": row["sync_version"],
+        "state_vector": vector,
+    }
 
 
 def ids(items: list[dict[str, str]]) -> list[str]:
@@ -63,8 +80,9 @@ def ids(items: list[dict[str, str]]) -> list[str]:
     return [item["block_id"] for item in items]
 
 
-def answer(body: object) -> web.Response:
+def answer(results: list[dict[str, object]]) -> web.Response:
     """JSON."""
+    body = {"success": True, "results": results, "server_time": int(time.time() * 1000)}
     return web.Response(body=msgspec.json.encode(body), content_type="application/json")
 
 
