@@ -79,7 +79,7 @@ def _is_global(text: str) -> bool:
     return _GLOBAL.fullmatch(text) is not None
 
 
-class DocumentName(msgspec.Struct, frozen=True):
+class DocumentName(msgspec.Struct, frozen=True, gc=False):
     """Which document a peer asks for."""
 
     workspace: str | None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from storage.blocks import Blocks as Store
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class Found(msgspec.Struct, frozen=True, gc=False):
     """What a name means to somebody."""
 
     name: Name
@@ -43,19 +43,21 @@ class Blocks:
         """What each name means to the asker, in their order."""
         wanted = [_name(principal, name) for name in names]
         blocks = await self.store.find(wanted)
-        roles: dict[str | None, Role] = {None: Role.NONE}
+        none = Role.NONE
+        roles: dict[str | None, Role] = {None: none}
         found = []
         for name, block in zip(wanted, blocks, strict=True):
-            scope = name.scope or principal.default_workspace
-            scope = scope if block is None else block.record.scope
-            if scope not in roles:
+            said = name.scope
+            scope = (said or principal.default_workspace) if block is None else block.record.scope
+            role = roles.get(scope)
+            if role is None:
                 member = await self._rights.role_in(principal.account, scope or "")
-                roles[scope] = min(member, principal.role_max)
-            is_elsewhere = block is not None and name.scope not in {None, scope}
-            if is_elsewhere or roles[scope] is Role.NONE:
-                found.append(Found(name=name, block=None, role=Role.NONE))
+                role = roles[scope] = min(member, principal.role_max)
+            is_elsewhere = said is not None and said != scope and block is not None
+            if is_elsewhere or role is none:
+                found.append(Found(name, None, none))
             else:
-                found.append(Found(name=name, block=block, role=roles[scope]))
+                found.append(Found(name, block, role))
         return found
 
     async def create(self, principal: Principal, names: Sequence[DocumentName]) -> list[Found]:

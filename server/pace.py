@@ -14,6 +14,11 @@ class Pace:
     def __init__(self) -> None:
         self._since = perf_counter()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the slice is used up; asked where thousands of pieces are too small to `rest`."""
+        return perf_counter() - self._since > SLICE_S
+
     async def rest(self) -> None:
         """Let others run, if this has run for long enough."""
         if perf_counter() - self._since > SLICE_S:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("plait.reading")
 
 
-class Want(msgspec.Struct, frozen=True):
+class Want(msgspec.Struct, frozen=True, gc=False):
     """A block, and what its reader has of it; the state vector was checked."""
 
     block: Block
@@ -39,9 +39,11 @@ class Want(msgspec.Struct, frozen=True):
     """None or empty: nothing."""
     whole: bool = False
     """Give all of it, whatever the reader has."""
+    is_written: bool = False
+    """It was, since it was looked up: what was known of it is of before."""
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """What a reader is missing."""
 
     state_vector: bytes
@@ -75,11 +77,14 @@ class Readings:
         room = _Room(bytes_max)
         pace = Pace()
         for place, want in enumerate(wants):
-            await pace.rest()
             reading = None
             if room.is_left:
-                reading = found[place] = self._unchanged(want) or self._from_memory(want)
-            room.take(reading)
+                reading = _unchanged(want)
+                if reading is None:
+                    await pace.rest()
+                    reading = self._from_memory(want)
+                found[place] = reading
+                room.take(reading)
             if reading is None:
                 left.setdefault(want.block.record.id, []).append(place)
         for group in groups([wants[places[0]].block for places in left.values()]):
@@ -94,22 +99,6 @@ class Readings:
                     found[place] = await self._from_store(wants[place], loaded[document])
                     room.take(found[place])
         return [reading or Unread("later") for reading in found]
-
-    def _unchanged(self, want: Want) -> Reading | None:
-        """The answer for somebody who has everything that was known of a fresh block."""
-        block, known = want.block, want.block.known
-        if want.whole or not want.state_vector or known is None or not block.is_fresh:
-            return None
-        if known.state_vector is None or known.delete_only is None:
-            return None
-        if not _equal(want.state_vector, known.state_vector):
-            return None
-        return Reading(
-            state_vector=known.state_vector,
-            update=known.delete_only,
-            is_whole=False,
-            sync_version=block.record.sync_version,
-        )
 
     def _from_memory(self, want: Want) -> Reading | None:
         live = self._documents.peek(want.block.record.id)
@@ -150,11 +139,20 @@ def is_committed(live: LiveRoom) -> bool:
     return live.is_live and not live.room.uncommitted
 
 
+def _unchanged(want: Want) -> Reading | None:
+    """The answer for somebody who has everything that was known of a fresh block."""
+    block, has = want.block, want.state_vector
+    known = block.known
+    if want.whole or want.is_written or not has or known is None or not block.is_fresh:
+        return None
+    vector, deletions = known.state_vector, known.delete_only
+    if vector is None or deletions is None or not (has == vector or _equal(has, vector)):
+        return None
+    return Reading(vector, deletions, False, block.record.sync_version)  # noqa: FBT003 - in order
+
+
 def _reading(found: tuple[bytes, bytes, bool], sync_version: int) -> Reading:
-    state_vector, update, is_whole = found
-    return Reading(
-        state_vector=state_vector, update=update, is_whole=is_whole, sync_version=sync_version
-    )
+    return Reading(*found, sync_version)
 
 
 def _equal(one: bytes, other: bytes) -> bool:

@@ -19,7 +19,7 @@ from storage.loading import Loaded, load_many
 from storage.pool import Pool
 
 
-class Name(msgspec.Struct, frozen=True):
+class Name(msgspec.Struct, frozen=True, gc=False):
     """How a caller names a block: a global id wherever it is, or a name in a scope."""
 
     scope: str | None
@@ -32,7 +32,7 @@ class Name(msgspec.Struct, frozen=True):
         return is_global_id(self.name)
 
 
-class Block(msgspec.Struct, frozen=True, kw_only=True):
+class Block(msgspec.Struct, frozen=True, gc=False):
     """A document, its head, and what is known of it without opening it."""
 
     record: DocumentRecord
@@ -54,7 +54,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Known(msgspec.Struct, frozen=True):
+class Known(msgspec.Struct, frozen=True, gc=False):
     """A row of `blocks`."""
 
     sequence: int
@@ -120,22 +120,27 @@ class Blocks:
 
     async def find(self, names: Sequence[Name]) -> list[Block | None]:
         """The block of each name, in their order; also those in the trash or purged by their id."""
-        ids = [global_form(name.name) if name.is_global else None for name in names]
-        by_id = {each for each in ids if each is not None}
-        plain = {
-            n for n, id_ in zip(names, ids, strict=True) if id_ is None and n.scope is not None
-        }
-        found: dict[Name | str, Block] = {}
+        ids = [global_form(n.name) if is_global_id(n.name) else None for n in names]
+        by_id = set(ids)
+        plain = set()
+        if None in by_id:
+            by_id.discard(None)
+            plain = {
+                n for n, id_ in zip(names, ids, strict=True) if id_ is None and n.scope is not None
+            }
+        found: dict[Name | str | None, Block] = {}
         with reaching():
             if by_id:
                 for row in await self._pool.fetch(BY_GLOBAL_ID, list(by_id)):
                     block = _block(row)
-                    found[str(block.record.global_id)] = block
+                    found[block.record.global_id] = block
             if plain:
                 scopes, texts = zip(*[(name.scope, name.name) for name in plain], strict=True)
                 for row in await self._pool.fetch(_BY_NAME, scopes, texts):
                     block = _block(row)
                     found[Name(block.record.scope, block.record.name)] = block
+        if not plain:
+            return list(map(found.get, ids))
         return [found.get(id_ or name) for name, id_ in zip(names, ids, strict=True)]
 
     async def create(self, names: Sequence[Name], owner: str) -> None:
@@ -181,14 +186,6 @@ def _key(name: Name) -> Name:
 
 def _block(row: asyncpg.Record) -> Block:
     """A row as a block; by position, because a push looks at a thousand of them."""
-    values = tuple(row)
-    known = None
-    if values[_KNOWN_START] is not None:
-        known = Known(*values[_KNOWN_START:])
-    return Block(
-        record=DocumentRecord(*values[:_RECORD_END]),
-        head=values[_RECORD_END],
-        size=values[_RECORD_END + 1],
-        marker=values[_RECORD_END + 2],
-        known=known,
-    )
+    known = None if row[_KNOWN_START] is None else Known(*row[_KNOWN_START:])
+    head, size, marker = row[_RECORD_END:_KNOWN_START]
+    return Block(DocumentRecord(*row[:_RECORD_END]), head, size, marker, known)

@@ -22,7 +22,7 @@ from storage.pool import Connection, Pool, transaction
 __all__ = ["DocumentRecord", "Documents", "Loaded", "LogRow", "Sizes"]
 
 
-class DocumentRecord(msgspec.Struct, frozen=True):
+class DocumentRecord(msgspec.Struct, frozen=True, gc=False):
     """What a document is called and whose it is; not what is in it."""
 
     id: UUID

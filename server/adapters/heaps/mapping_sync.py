@@ -8,7 +8,7 @@ from __future__ import annotations
 import binascii
 import re
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -36,7 +36,7 @@ class BadBlock(BadBody):
         self.error = error
 
 
-class Sent(msgspec.Struct, frozen=True, kw_only=True):
+class Sent(msgspec.Struct, frozen=True, gc=False):
     """One block of a request, read and checked."""
 
     said_id: str
@@ -50,14 +50,18 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """The version that the client knows; None where it says none."""
 
 
+Block: TypeAlias = schema.PushBlock | schema.PullBlock | msgspec.Raw
+"""As it stands in a request: read with the others, or to be read alone."""
+
 _Item = TypeVar("_Item", schema.PushBlock, schema.PullBlock)
 _PUSH: Final = msgspec.json.Decoder(schema.PushBlock)
 _PULL: Final = msgspec.json.Decoder(schema.PullBlock)
 
 
-def read_push(raw: msgspec.Raw, bounds: Bounds) -> Sent:
+def read_push(raw: Block, bounds: Bounds) -> Sent:
     """One block of a push. Raises BadBlock."""
-    item = _decoded(_PUSH, raw)
+    item = _decoded(_PUSH, raw) if isinstance(raw, msgspec.Raw) else raw
+    assert isinstance(item, schema.PushBlock)
     try:
         update = binary(item.update)
     except ValueError:
@@ -70,13 +74,16 @@ def read_push(raw: msgspec.Raw, bounds: Bounds) -> Sent:
     return _sent(item, update if update != EMPTY_UPDATE else b"", bounds)
 
 
-def read_pull(raw: msgspec.Raw, bounds: Bounds) -> Sent:
+def read_pull(raw: Block, bounds: Bounds) -> Sent:
     """One block of a pull. Raises BadBlock."""
-    return _sent(_decoded(_PULL, raw), b"", bounds)
+    item = _decoded(_PULL, raw) if isinstance(raw, msgspec.Raw) else raw
+    return _sent(item, b"", bounds)
 
 
-def block_id_of(raw: msgspec.Raw) -> str | None:
+def block_id_of(raw: Block) -> str | None:
     """The id in a block that cannot be read, if there is one: the client finds its block by it."""
+    if not isinstance(raw, msgspec.Raw):
+        return raw.block_id
     try:
         block = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         text = msgspec.json.decode(block["block_id"], type=str)
@@ -90,7 +97,10 @@ def binary(value: schema.Binary) -> bytes:
     if value is None:
         return b""
     if isinstance(value, str):
-        text = value.encode("ascii").translate(_STANDARD).rstrip(b"=")
+        try:
+            return binascii.a2b_base64(value, strict_mode=True)
+        except ValueError:
+            text = value.encode("ascii").translate(_STANDARD).rstrip(b"=")
         return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
     return bytes(value if isinstance(value, list) else value.data)
 
@@ -183,17 +193,13 @@ def _sent(item: schema.PushBlock | schema.PullBlock, update: bytes, bounds: Boun
         name = DocumentName.parse(item.block_id, item.workspace_id, bounds)
     except BadName:
         raise BadBlock("bad_block_id") from None
-    return Sent(
-        said_id=item.block_id,
-        name=name,
-        state_vector=state_vector,
-        update=update,
-        sync_version=_version(item.sync_version),
-    )
+    return Sent(item.block_id, name, state_vector, update, _version(item.sync_version))
 
 
 def _version(value: object) -> int | None:
     """A `sync_version` of a client; languages with one kind of number write 1 as 1.0."""
+    if type(value) is int:
+        return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from crdt.document import EMPTY_UPDATE
 from server.adapters.heaps import mapping_sync as mapping
 from server.adapters.heaps import schema_sync as schema
@@ -17,7 +15,7 @@ from storage.blocks import Block
 class Pulling(Steps):
     """One pull of one caller."""
 
-    async def pull(self, raws: Sequence[msgspec.Raw]) -> schema.Pulled:
+    async def pull(self, raws: Sequence[mapping.Block]) -> schema.Pulled:
         """What each block's reader is missing. Raises Unavailable."""
         work = await self.read(raws, mapping.read_pull)
         await self.find(work)
@@ -68,9 +66,7 @@ def _told(one: Work) -> schema.PullResult:
     if one.block is not None:
         _describe(result, one.block)
     if isinstance(reading, Reading):
-        _add(
-            result, reading, whole=_versions_differ(one), was_asked=bool(sent_of(one).state_vector)
-        )
+        _add(result, reading, whole=one.whole, was_asked=bool(sent_of(one).state_vector))
     return result
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
 from aiohttp import web
 
 from auth.errors import Forbidden
@@ -26,7 +25,7 @@ class Pushing(Steps):
         super().__init__(app, principal)
         self._batches = app[BATCHES]
 
-    async def push(self, raws: Sequence[msgspec.Raw]) -> schema.Pushed:
+    async def push(self, raws: Sequence[mapping.Block]) -> schema.Pushed:
         """What became of each block. Raises Unavailable or Busy when nothing was written."""
         work = await self.read(raws, mapping.read_push)
         await self._inspect(work)
@@ -69,8 +68,6 @@ class Pushing(Steps):
         )
         for one, outcome in zip(work, outcomes, strict=True):
             one.outcome = outcome
-            # What was known of the block is of before.
-            one.block = msgspec.structs.replace(block_of(one), known=None)
             if outcome.error is not None:
                 one.decide(*_refusal(outcome.error))
 

@@ -21,7 +21,7 @@ class Buffer(msgspec.Struct, kw_only=True):
 Binary = str | list[int] | Buffer | None
 
 
-class PushBlock(msgspec.Struct, kw_only=True):
+class PushBlock(msgspec.Struct, kw_only=True, gc=False):
     """One block of a push. `update` absent or empty: nothing but the question what is missing."""
 
     block_id: str
@@ -33,7 +33,7 @@ class PushBlock(msgspec.Struct, kw_only=True):
     """A whole number; absent or null: none is known. Anything else is an error of this block."""
 
 
-class PullBlock(msgspec.Struct, kw_only=True):
+class PullBlock(msgspec.Struct, kw_only=True, gc=False):
     """One block of a pull."""
 
     block_id: str
@@ -62,7 +62,7 @@ class Pull(msgspec.Struct, kw_only=True):
     blocks: list[PullBlock]
 
 
-class PushResult(msgspec.Struct, kw_only=True, omit_defaults=True):
+class PushResult(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """What became of one pushed block."""
 
     block_id: str | None
@@ -89,7 +89,7 @@ class Pushed(msgspec.Struct, kw_only=True):
     server_time: int
 
 
-class PullResult(msgspec.Struct, kw_only=True, omit_defaults=True):
+class PullResult(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One block of a pull."""
 
     block_id: str | None

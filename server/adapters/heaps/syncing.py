@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import msgspec
 from aiohttp import web
 
 from auth.principal import Principal, Role
+from crdt.bounds import Bounds
 from server.adapters.heaps import mapping_sync as mapping
 from server.adapters.heaps.mapping_sync import BadBlock, Sent
 from server.batches import Outcome
@@ -36,6 +36,7 @@ class Work:
         "said_id",
         "sent",
         "status",
+        "whole",
     )
 
     def __init__(self, said_id: str | None) -> None:
@@ -50,6 +51,8 @@ class Work:
         self.error: str | None = None
         self.outcome: Outcome | None = None
         self.reading: Reading | Unread | None = None
+        self.whole = False
+        """It was to be given all of the block, whatever it has."""
 
     def take(self, found: Found) -> None:
         """This is what the block's name means to the caller."""
@@ -71,13 +74,16 @@ class Steps:
         self.documents = app[DOCUMENTS]
         self._readings = app[READINGS]
 
-    async def read(self, raws: Sequence[msgspec.Raw], read: Callable[..., Sent]) -> list[Work]:
+    async def read(
+        self, raws: Sequence[mapping.Block], read: Callable[[mapping.Block, Bounds], Sent]
+    ) -> list[Work]:
         """The blocks of a request; those that cannot be read are decided."""
         work = []
         pace = Pace()
         bounds = self.documents.bounds
         for raw in raws:
-            await pace.rest()
+            if pace.is_over:
+                await pace.rest()
             try:
                 sent = read(raw, bounds)
                 one = Work(sent.said_id)
@@ -90,10 +96,10 @@ class Steps:
 
     async def find(self, work: Sequence[Work]) -> None:
         """Find the block of each, and the caller's right to it. Raises Unavailable."""
-        good = [one for one in work if one.sent is not None]
-        found = await self.blocks.find(self.principal, [sent_of(one).name for one in good])
-        for one, what in zip(good, found, strict=True):
-            one.take(what)
+        good = [(one, one.sent.name) for one in work if one.sent is not None]
+        found = await self.blocks.find(self.principal, [name for _, name in good])
+        for (one, _), what in zip(good, found, strict=True):
+            one.block, one.role = what.block, what.role
 
     async def marker(self, work: Sequence[Work]) -> int:
         """A stamp of before that no later change of these workspaces has. Raises Unavailable."""
@@ -105,7 +111,11 @@ class Steps:
 
     async def answer(self, work: Sequence[Work], whole: Callable[[Work], bool]) -> None:
         """Read what the device is missing, or all of it. Raises Unavailable."""
-        wants = [Want(block_of(one), sent_of(one).state_vector, whole(one)) for one in work]
+        wants = []
+        for one in work:
+            one.whole = whole(one)
+            has = sent_of(one).state_vector
+            wants.append(Want(block_of(one), has, one.whole, one.outcome is not None))
         most = self.documents.settings.pull_bytes_max
         for one, reading in zip(work, await self._readings.read(wants, most), strict=True):
             one.reading = reading

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -27,6 +28,11 @@ from server.rights import RIGHTS, is_fit
 
 ROUTES = Routes(section="Sync")
 
+_AT_ONCE_BYTES: Final = 1 << 20
+_Body = TypeVar("_Body", schema.Push, schema.Pull)
+_PUSH: Final = msgspec.json.Decoder(schema.Push)
+_PULL: Final = msgspec.json.Decoder(schema.Pull)
+
 
 @ROUTES.get("/api/sync/delta", access=READ, query=schema.Since, reply=schema.Delta, errors=(403,))
 async def delta(request: web.Request) -> web.Response:
@@ -39,14 +45,14 @@ async def delta(request: web.Request) -> web.Response:
 @ROUTES.post("/api/sync/push", access=WRITE, body=schema.Push, reply=schema.Pushed)
 async def push(request: web.Request) -> web.Response:
     """Push updates of up to 1,000 blocks; each has its own result."""
-    async with _blocks(request) as blocks:
+    async with _blocks(request, _PUSH) as blocks:
         return reply(await Pushing(request.app, principal_of(request)).push(blocks))
 
 
 @ROUTES.post("/api/sync/pull", access=READ, body=schema.Pull, reply=schema.Pulled)
 async def pull(request: web.Request) -> web.Response:
     """What is missing of up to 1,000 blocks, or their full state, or that they are deleted."""
-    async with _blocks(request) as blocks:
+    async with _blocks(request, _PULL) as blocks:
         return reply(await Pulling(request.app, principal_of(request)).pull(blocks))
 
 
@@ -82,21 +88,39 @@ async def _admit(request: web.Request, principal: Principal, scope: str) -> None
 
 
 @asynccontextmanager
-async def _blocks(request: web.Request) -> AsyncIterator[list[msgspec.Raw]]:
+async def _blocks(
+    request: web.Request, whole: msgspec.json.Decoder[_Body]
+) -> AsyncIterator[Sequence[mapping.Block]]:
     """The blocks in the body, while there is room for it in memory."""
     settings = request.app[DOCUMENTS].settings
     with request.app[BODIES].take(request.content_length or settings.push_bytes_max):
         data = await read_bytes(request, settings.push_bytes_max)
-        try:
-            body = decoded(data, schema.Blocks)
-        except NotJson:
-            # Half a character in one block is no reason to refuse the others.
-            whole = without_lone(data)
-            if whole is None:
-                raise
-            body = decoded(whole, schema.Blocks)
-        if len(body.blocks) > settings.push_blocks_max:
+        blocks = _at_once(data, whole) or _unread(data)
+        del data
+        if len(blocks) > settings.push_blocks_max:
             raise ApiError(
                 413, "too_many_blocks", f"more than {settings.push_blocks_max} blocks at a time"
             )
-        yield body.blocks
+        yield blocks
+
+
+def _at_once(data: bytes, whole: msgspec.json.Decoder[_Body]) -> Sequence[mapping.Block]:
+    """All blocks, read; none where one of them cannot be, or they would hold up the loop."""
+    if len(data) > _AT_ONCE_BYTES:
+        return ()
+    try:
+        return whole.decode(data).blocks
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return ()
+
+
+def _unread(data: bytes) -> Sequence[mapping.Block]:
+    """The blocks, each to be read by itself."""
+    try:
+        return decoded(data, schema.Blocks).blocks
+    except NotJson:
+        # Half a character in one block is no reason to refuse the others.
+        mended = without_lone(data)
+        if mended is None:
+            raise
+        return decoded(mended, schema.Blocks).blocks
