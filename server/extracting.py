@@ -1,9 +1,9 @@
 """Keeps up what readers ask without opening documents: the words, relations and files of blocks.
 
-It follows the change feed, so it does not matter how an edit came in. What was settled is read once
-nobody has typed in it for a moment, or half a minute later at most: reading a document anew for
-each second of typing cost as much as storing what was typed. Whoever asks (`catch_up`) has
-everything read first that was committed before the question.
+It follows the change feed, so it does not matter how an edit came in. What is settled is read soon,
+and from then on once nobody has typed in it for a moment, or half a minute later: reading a
+document anew for each second of typing cost as much as storing what was typed. Whoever asks
+(`catch_up`) has everything read first that was committed before the question.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -20,9 +21,8 @@ from crdt import projection
 from crdt.errors import DocumentBroken, UpdateError
 from crdt.projection import Projection
 from server.batches import groups
-from server.feed import SWEEP_S_MAX
 from server.glancing import Glance, committed
-from server.pace import Pace
+from server.pace import Pace, until_next
 from server.workers import WorkerDied
 from storage.errors import LogBroken, StorageError, UnknownDocument
 from storage.extracts import STAMP_MAX, Behind, Extract, Extracts
@@ -41,9 +41,9 @@ log = logging.getLogger("plait.extracts")
 
 PAUSE_S = 1.0
 """Seconds between two readings of what changed."""
-QUIET_S, QUIET_S_MAX = SWEEP_S_MAX + 1.0, 30.0
-"""Seconds without news of a document, more than between two sweeps, after which it is read though
-nobody asks; and those after which whatever changed in its workspace is, typed in or not."""
+QUIET_S, QUIET_S_MAX = 1.0, 30.0
+"""Seconds without news of a document, besides those between two sweeps, after which it is read;
+and those between two readings of all that changed in its workspace, typed in or not."""
 UNREAD_MAX = 2000
 """Changed documents of a workspace that may wait for a question: it reads them within a second."""
 SCOPES_MAX = 1000
@@ -53,8 +53,7 @@ PROJECTED_INLINE_BYTES = 16 << 10
 """Bytes of a document above which a helper reads it: 200 kB of notes take 50 to 150 ms."""
 ENCODED_INLINE_BYTES = 2 << 20
 """Bytes of a document above which it is not encoded here for that: 350 kB take a millisecond."""
-_FILE_BYTES_MAX = 10**15
-"""What the files of one block can measure; peers write any number."""
+_FILE_BYTES_MAX = 10**15  # What the files of one block can measure; peers write any number.
 
 
 class _Look(Glance):
@@ -71,11 +70,11 @@ class _Look(Glance):
 class Due:
     """What was settled in a scope and is not read yet."""
 
-    __slots__ = ("since", "stamps")
+    __slots__ = ("stamps", "whole_at")
 
-    def __init__(self, now: float) -> None:
-        self.since = now
-        """When the first of it was heard of."""
+    def __init__(self) -> None:
+        self.whole_at = -QUIET_S_MAX
+        """When all of it was read."""
         self.stamps: dict[UUID, int] = {}
         """The latest of each document, oldest first."""
 
@@ -84,17 +83,18 @@ class Due:
         self.stamps.pop(document, None)
         self.stamps[document] = stamp
 
-    def end(self, now: float) -> int:
+    def end(self, now: float, quiet_s: float) -> int:
         """The stamp up to which it is to be read now; 0 where there is nothing to read."""
-        if now - self.since >= QUIET_S_MAX or len(self.stamps) > UNREAD_MAX:
-            return max(self.stamps.values())
-        quiet = time.time_ns() // 1_000_000 - int(QUIET_S * 1000)
-        return quiet if next(iter(self.stamps.values())) <= quiet else 0
+        stamps = self.stamps.values()
+        if stamps and (now - self.whole_at >= QUIET_S_MAX or len(stamps) > UNREAD_MAX):
+            self.whole_at = now
+            return max(stamps)
+        quiet = int((time.time() - quiet_s) * 1000)
+        return quiet if stamps and next(iter(stamps)) <= quiet else 0
 
-    def take(self, end: int) -> bool:
-        """It is read up to a stamp; whether that is all."""
+    def take(self, end: int) -> None:
+        """It is read up to there."""
         self.stamps = {i: stamp for i, stamp in self.stamps.items() if stamp > end}
-        return not self.stamps
 
 
 class Extracting:
@@ -107,7 +107,7 @@ class Extracting:
         self._documents = documents
         self._blocks = blocks
         self._extracts = extracts
-        self._due: dict[str, Due] = {}
+        self._due: defaultdict[str, Due] = defaultdict(Due)
         self._news = asyncio.Event()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._task: asyncio.Task[None] | None = None
@@ -243,9 +243,8 @@ class Extracting:
                 await self._task
 
     def _hear(self, settled: list[Settled]) -> None:
-        now = time.monotonic()
         for one in settled:
-            self._due.setdefault(one.scope, Due(now)).note(one.document, one.stamp)
+            self._due[one.scope].note(one.document, one.stamp)
         self._news.set()
 
     async def _follow(self) -> None:
@@ -262,7 +261,7 @@ class Extracting:
             except Exception:
                 # An outermost loop: a fault in one reading must not end the others.
                 log.exception("changes could not be read")
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(until_next(PAUSE_S, asyncio.get_running_loop().time()))
             if is_complete and not self._due:
                 await self._news.wait()
             self._news.clear()
@@ -270,10 +269,11 @@ class Extracting:
     async def _read_due(self) -> None:
         """Read what nobody types in any more, and what was typed in for long."""
         for scope, due in list(self._due.items()):
-            if end := due.end(time.monotonic()):
-                if due.take(end):
-                    del self._due[scope]
+            if end := due.end(now := time.monotonic(), QUIET_S + self._feed.pause_s):
+                due.take(end)
                 await self._read_scope(scope, end)
+            elif not due.stamps and now - due.whole_at >= QUIET_S_MAX:
+                del self._due[scope]
 
     async def _read_left_over(self) -> None:
         """Read the scopes that were settled while nobody followed."""

@@ -58,6 +58,8 @@ class Feed:
         """For each scope the settling that has not begun yet."""
         self._running: dict[str, asyncio.Task[None]] = {}
         self._task: asyncio.Task[None] | None = None
+        self.pause_s = SWEEP_S
+        """Seconds from the last sweep to the next, where something was written meanwhile."""
         self.sweeps = 0
         """How often the sweeper looked."""
 
@@ -175,15 +177,16 @@ class Feed:
                     await task
 
     async def _sweep_on(self) -> None:
-        written, looked_at = -1, 0.0
         loop = asyncio.get_running_loop()
-        pause = SWEEP_S
+        written = self._documents.flusher.statistics.news
+        rested_at = 0.0
         while True:
-            await asyncio.sleep(pause)
-            rows = self._documents.flusher.statistics.rows
-            if rows == written and loop.time() - looked_at < LOOK_S:
-                continue
-            written, looked_at = rows, loop.time()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await written.wait()
+            await asyncio.sleep(max(SWEEP_S, rested_at - loop.time()))
+            written.clear()
+            looked_at = loop.time()
             try:
                 await self.sweep()
             except StorageError as error:
@@ -191,7 +194,8 @@ class Feed:
             except Exception:
                 # An outermost loop: a fault in one settling must not end the feed.
                 log.exception("changes could not be settled")
-            pause = pause_after(loop.time() - looked_at)
+            self.pause_s = pause_after(loop.time() - looked_at)
+            rested_at = loop.time() + self.pause_s
 
     async def sweep(self) -> None:
         """Settle whatever is dirty, scope by scope; scopes that are being settled are left out."""

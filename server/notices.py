@@ -22,6 +22,7 @@ import msgspec
 from auth.errors import Forbidden
 from auth.principal import Role
 from server.listening import Place, Subscription
+from server.pace import until_next
 from server.tasks import Tasks
 from server.telling import members_changed, resync, unsubscribed, worded
 from storage.changes import Settled
@@ -165,8 +166,9 @@ class Notices:
 
     async def _poll_on(self) -> None:
         before: dict[str, tuple[int, bool]] = {}
+        clock = asyncio.get_running_loop().time
         while True:
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(until_next(POLL_S, clock()))
             if not self._places:
                 continue
             try:

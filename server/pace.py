@@ -1,4 +1,4 @@
-"""Long work on the event loop, in slices that nobody notices."""
+"""Long work on the event loop, in slices that nobody notices; and looks that come at one time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 from time import perf_counter
 
 SLICE_S = 0.008
+_EARLY_S = 0.002
+"""What a timer of the loop may be too early."""
 
 
 class Pace:
@@ -28,3 +30,13 @@ class Pace:
     def start(self) -> None:
         """Work begins again: something else was awaited, which is no work."""
         self._since = perf_counter()
+
+
+def until_next(period_s: float, now: float) -> float:
+    """Seconds until the next whole multiple of a period, by the clock of the loop.
+
+    Who looks around now and then does it in the same moment as the others: that an idle process
+    wakes costs more, 0.1 ms with cold caches, than most of what it then does.
+    """
+    rest = period_s - now % period_s
+    return rest if rest > min(_EARLY_S, period_s / 4) else rest + period_s

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+from server.pace import until_next
 from storage.errors import StorageError
 
 log = logging.getLogger("plait.watch")
@@ -115,6 +116,7 @@ class Watch:
     async def run(self) -> None:
         """Look once a period, for ever. While the database is away nothing is fresh."""
         healthy = True
+        loop = asyncio.get_running_loop()
         while True:
             started = self._clock()
             try:
@@ -126,7 +128,8 @@ class Watch:
                 healthy = False
             else:
                 healthy = True
-            await asyncio.sleep(max(0.05, self._period_s - (self._clock() - started)))
+            is_late = self._clock() - started >= self._period_s
+            await asyncio.sleep(0.05 if is_late else until_next(self._period_s, loop.time()))
 
     def _move(self, watched: Watched, version: int) -> None:
         watched.version = version

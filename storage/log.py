@@ -214,8 +214,10 @@ class Flusher:
     async def _watch(self) -> None:
         """Give up a connection whose server owes an answer for too long."""
         pause = min(WATCH_S_MAX, self._answer_s_max / 2)
+        clock = asyncio.get_running_loop().time
         while True:
-            await asyncio.sleep(pause)
+            # On the second, as others who look now and then: each time the process wakes costs.
+            await asyncio.sleep(pause - clock() % pause)
             now = monotonic()
             for lane in self._lanes:
                 asked_at = lane.link.asked_at

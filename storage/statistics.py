@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
 from collections.abc import Callable
 
@@ -34,6 +35,8 @@ class Statistics:
         """Commits that waited a little for company, because writers are many."""
         self.recognised_rows = 0
         """Rows found committed although the commit's answer was lost."""
+        self.news = asyncio.Event()
+        """Set by each commit; the sweeper of the change feed clears it."""
         self.on_commit: Callable[[int, int, float], None] | None = None
         """Told of each commit too: rows, bytes, seconds."""
 
@@ -41,6 +44,7 @@ class Statistics:
         """Count one commit of the fast, large or side lane; its fenced rows are counted too."""
         self.commits += 1
         self.rows += rows
+        self.news.set()
         self.bytes += size
         self.latency_s += latency_s
         self.latency_buckets[bisect_left(LATENCY_BOUNDS_S, latency_s)] += 1

@@ -14,6 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from server.limits import network_of
+from server.pace import until_next
 
 if TYPE_CHECKING:
     from server.hosts import Hosts
@@ -59,10 +60,11 @@ class Warden:
                 await self._task
 
     async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
-            await asyncio.sleep(self._settings.sweep_s)
+            await asyncio.sleep(until_next(self._settings.sweep_s, clock()))
             try:
-                self.look(asyncio.get_running_loop().time())
+                self.look(clock())
             except Exception:
                 # An outermost loop: the next look must come whatever this one met.
                 log.exception("HTTP connections were not looked at")

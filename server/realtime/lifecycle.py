@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from server import heap
+from server.pace import until_next
 from server.realtime import crowding
 from server.realtime.codes import RESTART
 from server.realtime.connection import LOOK_EVERY
@@ -60,8 +61,9 @@ class Sweeper:
                 await self._task
 
     async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
-            await asyncio.sleep(self._realtime.settings.sweep_s)
+            await asyncio.sleep(until_next(self._realtime.settings.sweep_s, clock()))
             try:
                 self.sweep()
                 await self._tidy.look(self._held())

@@ -21,6 +21,7 @@ import msgspec
 
 from crdt.ids import make_ulid
 from server.errors import ApiError
+from server.pace import until_next
 from storage.errors import StorageError
 from storage.jobs import OPEN, Job, NewJob
 from storage.jobs import Jobs as Store
@@ -255,7 +256,7 @@ class Jobs:
     async def _beat_on(self) -> None:
         forgotten_at = 0.0
         while True:
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(until_next(BEAT_S, asyncio.get_running_loop().time()))
             try:
                 for run in list(self._runs.values()):
                     wanted = await self.store.beat(run.job.id, self._node, run.counts)

@@ -85,32 +85,36 @@ async def test_changes_are_read_though_nobody_asks(
 
 
 async def test_what_is_typed_in_is_read_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Documents of which nothing new came are read, all of them where that waits for long."""
+    """What comes first is read at once; then what is quiet, and all of it after half a minute."""
     first, second, third = (UUID(int=number) for number in range(3))
-    monkeypatch.setattr(time, "time_ns", lambda: 100_000 * 10**6)
-    due = Due(now=50.0)
+    monkeypatch.setattr(time, "time", lambda: 100.0)
+    due = Due()
+    due.note(first, 92_000)
+    assert due.end(50.0, 6.0) == 92_000
+    due.take(92_000)
+    assert due.end(51.0, 6.0) == 0
     due.note(first, 93_000)
     due.note(second, 93_500)
     due.note(third, 94_500)
     due.note(first, 95_000)
 
-    assert due.end(51.0) == 94_000
-    assert not due.take(94_000)
+    assert due.end(51.0, 6.0) == 94_000
+    due.take(94_000)
     assert list(due.stamps) == [third, first]
-    assert due.end(51.0) == 0
-    assert due.end(50.0 + QUIET_S_MAX) == 95_000
-    assert due.take(95_000)
+    assert due.end(51.0, 6.0) == 0
+    assert due.end(50.0 + QUIET_S_MAX, 6.0) == 95_000
 
 
 async def test_few_documents_wait_for_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
     """An import is read as it comes."""
-    monkeypatch.setattr(time, "time_ns", lambda: 100_000 * 10**6)
-    due = Due(now=50.0)
+    monkeypatch.setattr(time, "time", lambda: 100.0)
+    due = Due()
+    due.whole_at = 50.0
     for number in range(UNREAD_MAX):
         due.note(UUID(int=number), 99_000 + number)
-    assert due.end(50.0) == 0
+    assert due.end(51.0, 6.0) == 0
     due.note(UUID(int=UNREAD_MAX), 102_000)
-    assert due.end(50.0) == 102_000
+    assert due.end(51.0, 6.0) == 102_000
 
 
 async def test_what_was_missed_is_read_after_a_start(postgres: str, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from server import pace
-from server.pace import SLICE_S, Pace
+from server.pace import SLICE_S, Pace, until_next
 
 
 async def test_others_have_their_turn_when_a_slice_is_used_up(
@@ -39,3 +39,12 @@ async def test_others_have_their_turn_when_a_slice_is_used_up(
     task.cancel()
 
     assert before + 3 <= after == turns
+
+
+async def test_those_who_look_now_and_then_look_at_one_time() -> None:
+    """At the multiples of their periods, and not twice where a timer was a little early."""
+    assert until_next(1.0, 7.25) == 0.75
+    assert until_next(2.0, 7.25) == 0.75
+    assert until_next(1.0, 8.0) == 1.0
+    assert until_next(1.0, 7.999) == pytest.approx(1.001)
+    assert until_next(0.001, 7.0004) == pytest.approx(0.0006)
