@@ -65,6 +65,11 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     state_vector: bytes | None
     delete_only: bytes | None
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether the block says that it is in the trash or deleted for good."""
+        return self.trashed_at is not None or self.removed_at is not None
+
 
 _RECORD = DocumentRecord.__struct_fields__
 _KNOWN = Known.__struct_fields__

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from crdt.document import EMPTY_UPDATE
 from server.adapters.heaps import mapping_sync as mapping
 from server.adapters.heaps import schema_sync as schema
-from server.adapters.heaps.syncing import Steps, Work, block_of, sent_of, word_of
+from server.adapters.heaps.syncing import Steps, Work, sent_of, word_of
 from server.reading import Reading, Unread
 from storage.blocks import Block
 
@@ -50,31 +50,34 @@ def _judge(one: Work) -> None:
 
 
 def _versions_differ(one: Work) -> bool:
-    return mapping.wants_whole(sent_of(one), block_of(one).record.sync_version)
+    assert one.sent is not None
+    assert one.block is not None
+    return mapping.wants_whole(one.sent, one.block.record.sync_version)
 
 
 def _told(one: Work) -> schema.PullResult:
     reading = one.reading
     if isinstance(reading, Unread):
         one.decide(reading.reason)
+    status, error = one.status, one.error
     result = schema.PullResult(
         block_id=one.said_id,
-        success=one.status in {"", "deleted"},
-        status=one.status,
-        error=one.error or word_of(one.status),
+        success=not status or status == "deleted",
+        status=status,
+        error=error or word_of(status) if status else error,
     )
     if one.block is not None:
         _describe(result, one.block)
     if isinstance(reading, Reading):
-        _add(result, reading, whole=one.whole, was_asked=bool(sent_of(one).state_vector))
+        _add(result, reading, one)
     return result
 
 
-def _add(result: schema.PullResult, reading: Reading, *, whole: bool, was_asked: bool) -> None:
+def _add(result: schema.PullResult, reading: Reading, one: Work) -> None:
     """The content: all of it for who has to start anew, else the difference."""
     result.state_vector = reading.state_vector
     result.sync_version = reading.sync_version
-    if whole or (reading.is_whole and was_asked):
+    if one.whole or (reading.is_whole and sent_of(one).state_vector):
         result.status, result.full_state = "full_state", reading.update
     else:
         result.status = "updated" if reading.update != EMPTY_UPDATE else "unchanged"
@@ -86,12 +89,13 @@ def _describe(result: schema.PullResult, block: Block) -> None:
     record, known = block.record, block.known
     result.workspace_id = record.scope
     result.sync_version = record.sync_version
+    if record.deleted_at is None and (known is None or not known.is_marked):
+        return
     at = None if known is None else known.removed_at or known.trashed_at
     if record.deleted_at is not None:
         result.deleted = result.permanently_deleted = True
         at = at or mapping.milliseconds(record.deleted_at)
-    elif known is not None and (known.trashed_at is not None or known.removed_at is not None):
+    else:
         result.deleted = True
-        result.permanently_deleted = known.removed_at is not None
-    if result.deleted:
-        result.deleted_at = at
+        result.permanently_deleted = known is not None and known.removed_at is not None
+    result.deleted_at = at

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
 from aiohttp import web
 
 from auth.principal import Principal, Role
@@ -23,36 +24,22 @@ from server.reading import READINGS, Reading, Unread, Want
 from storage.blocks import Block
 
 
-class Work:
+class Work(msgspec.Struct):
     """One block of a request on its way to its result."""
 
-    __slots__ = (
-        "block",
-        "error",
-        "is_new",
-        "outcome",
-        "reading",
-        "role",
-        "said_id",
-        "sent",
-        "status",
-        "whole",
-    )
-
-    def __init__(self, said_id: str | None) -> None:
-        self.said_id = said_id
-        self.sent: Sent | None = None
-        self.block: Block | None = None
-        self.role = Role.NONE
-        self.is_new = False
-        """This one made the block."""
-        self.status = ""
-        """The word of the result, once it is decided."""
-        self.error: str | None = None
-        self.outcome: Outcome | None = None
-        self.reading: Reading | Unread | None = None
-        self.whole = False
-        """It was to be given all of the block, whatever it has."""
+    said_id: str | None
+    sent: Sent | None = None
+    block: Block | None = None
+    role: Role = Role.NONE
+    is_new: bool = False
+    """This one made the block."""
+    status: str = ""
+    """The word of the result, once it is decided."""
+    error: str | None = None
+    outcome: Outcome | None = None
+    reading: Reading | Unread | None = None
+    whole: bool = False
+    """It was to be given all of the block, whatever it has."""
 
     def take(self, found: Found) -> None:
         """This is what the block's name means to the caller."""
@@ -86,8 +73,7 @@ class Steps:
                 await pace.rest()
             try:
                 sent = read(raw, bounds)
-                one = Work(sent.said_id)
-                one.sent = sent
+                one = Work(sent.said_id, sent)
             except BadBlock as bad:
                 one = Work(mapping.block_id_of(raw))
                 one.decide("invalid", bad.error)
@@ -96,9 +82,9 @@ class Steps:
 
     async def find(self, work: Sequence[Work]) -> None:
         """Find the block of each, and the caller's right to it. Raises Unavailable."""
-        good = [(one, one.sent.name) for one in work if one.sent is not None]
-        found = await self.blocks.find(self.principal, [name for _, name in good])
-        for (one, _), what in zip(good, found, strict=True):
+        good = [one for one in work if one.sent is not None]
+        names = [one.sent.name for one in good if one.sent is not None]
+        for one, what in zip(good, await self.blocks.find(self.principal, names), strict=True):
             one.block, one.role = what.block, what.role
 
     async def marker(self, work: Sequence[Work]) -> int:
@@ -113,9 +99,11 @@ class Steps:
         """Read what the device is missing, or all of it. Raises Unavailable."""
         wants = []
         for one in work:
-            one.whole = whole(one)
-            has = sent_of(one).state_vector
-            wants.append(Want(block_of(one), has, one.whole, one.outcome is not None))
+            block, sent = one.block, one.sent
+            assert block is not None
+            assert sent is not None
+            one.whole = is_whole = whole(one)
+            wants.append(Want(block, sent.state_vector, is_whole, one.outcome is not None))
         most = self.documents.settings.pull_bytes_max
         for one, reading in zip(work, await self._readings.read(wants, most), strict=True):
             one.reading = reading
