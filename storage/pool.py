@@ -41,8 +41,20 @@ class _PatientPool(asyncpg.Pool):
         return super().acquire(timeout=self.patience_s if timeout is None else timeout)
 
     async def release(self, connection: Any, *, timeout: float | None = None) -> None:  # noqa: ANN401, ASYNC109
-        """Give a connection back; one that does not come to rest is replaced."""
-        await super().release(connection, timeout=RELEASE_S if timeout is None else timeout)
+        """Give a connection back; one that does not come to rest is replaced.
+
+        asyncpg makes a task of that, so that a cancellation does not come between: 33 of the 113 us
+        that a small question costs us. Where no transaction is left to be rolled back there is
+        nothing to wait for, unless a question was cancelled: who is cancelled once more meanwhile
+        leaves a connection behind that is closed, and the pool opens another.
+        """
+        timeout = RELEASE_S if timeout is None else timeout
+        held = connection._con  # noqa: SLF001  (asyncpg's, and its holder below)
+        if held is None or held.is_closed() or held.is_in_transaction():
+            await super().release(connection, timeout=timeout)
+        else:
+            held._on_release()  # noqa: SLF001
+            await connection._holder.release(timeout)  # noqa: SLF001
 
 
 async def _leave_as_it_is(_connection: Any) -> None:  # noqa: ANN401  asyncpg's

@@ -26,6 +26,29 @@ def feed(inside: Inside) -> Feed:
     return inside.app[FEED]
 
 
+async def test_the_sweeper_settles_what_nobody_asks_for(inside: Inside, ada: Guest) -> None:
+    """Listeners hear of a change without a question."""
+    heard: list[Settled] = []
+    news = asyncio.Event()
+
+    def listen(settled: list[Settled]) -> None:
+        heard.extend(one for one in settled if one.scope == ada.workspace)
+        if heard:
+            news.set()
+
+    end = feed(inside).listen(listen)
+    device = Device(ada)
+    block = device.write("a")
+    await device.push(block)
+    async with asyncio.timeout(PATIENCE_S):
+        await news.wait()
+    end()
+
+    (one,) = heard
+    assert (one.name, one.deleted, one.was_deleted, one.kind) == (block, False, None, "block")
+    assert one.facts is not None
+
+
 async def test_everything_committed_before_the_question_is_in_the_answer(
     inside: Inside, ada: Guest
 ) -> None:
@@ -54,29 +77,6 @@ async def test_everything_committed_before_the_question_is_in_the_answer(
     await asyncio.gather(*(write_on(number) for number in range(4)))
     done.set()
     await asyncio.gather(*asking)
-
-
-async def test_the_sweeper_settles_what_nobody_asks_for(inside: Inside, ada: Guest) -> None:
-    """Listeners hear of a change without a question."""
-    heard: list[Settled] = []
-    news = asyncio.Event()
-
-    def listen(settled: list[Settled]) -> None:
-        heard.extend(one for one in settled if one.scope == ada.workspace)
-        if heard:
-            news.set()
-
-    end = feed(inside).listen(listen)
-    device = Device(ada)
-    block = device.write("a")
-    await device.push(block)
-    async with asyncio.timeout(PATIENCE_S):
-        await news.wait()
-    end()
-
-    (one,) = heard
-    assert (one.name, one.deleted, one.was_deleted, one.kind) == (block, False, None, "block")
-    assert one.facts is not None
 
 
 async def test_sweeping_takes_a_twentieth_of_the_time() -> None:

@@ -62,6 +62,26 @@ async def _error_of(query: Awaitable[object]) -> Exception | None:
     return None
 
 
+async def test_a_cancelled_question_leaves_the_pool_whole(pool: Pool) -> None:
+    """However often who asked is cancelled: all connections can be had again, each at rest."""
+    for again in (False, True) * 10:
+        asking = asyncio.create_task(pool.fetchval("select pg_sleep(60)"))
+        while not await pool.fetchval(  # noqa: ASYNC110
+            "select count(*) from pg_stat_activity where query like 'select pg_sleep%'"
+            " and state = 'active' and datname = current_database() and pid <> pg_backend_pid()"
+        ):
+            await asyncio.sleep(0.001)
+        asking.cancel()
+        if again:
+            await asyncio.sleep(0)
+            asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    async with contextlib.AsyncExitStack() as stack:
+        held = [await stack.enter_async_context(pool.acquire()) for _ in range(pool.get_max_size())]
+        assert [await one.fetchval("select 1") for one in held] == [1] * len(held)
+
+
 async def test_closing_does_not_wait_for_ever(database: str) -> None:
     """A connection that never comes back does not hold up the shutdown."""
     pool = await open_pool(database)
