@@ -120,6 +120,8 @@ class _State:
 class Awareness:
     """The awareness states of one room. `now` is any clock that counts seconds and never back."""
 
+    __slots__ = ("_bounds", "_gone", "_live", "_owned", "_silence_s")
+
     def __init__(self, bounds: Bounds = BOUNDS, *, silence_s: float = SILENCE_S) -> None:
         self._bounds = bounds
         self._silence_s = silence_s

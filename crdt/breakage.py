@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class Breakage:
     """Blames, and remembers what is to be tried with care."""
 
+    __slots__ = ("_tried", "alone", "out_of_order")
+
     def __init__(self) -> None:
         self.alone = 0
         """Updates that are to be applied one by one, because one of them breaks the document."""

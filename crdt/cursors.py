@@ -20,17 +20,19 @@ from crdt.effects import Session
 class Cursors:
     """The awareness of one room and what of it waits to be shown."""
 
+    __slots__ = ("_awareness", "_bounds", "_held", "_shown_at", "due", "news", "shared")
+
     def __init__(self, awareness: Awareness, bounds: Bounds) -> None:
         self._awareness = awareness
         self._bounds = bounds
-        self._held: dict[int, Entry] = {}
+        self._held: dict[int, Entry] | None = None
         self._shown_at = float("-inf")
         self.due: float | None = None
         """When what is held must be shown."""
         self.shared = awareness if isinstance(awareness, SharedAwareness) else None
         """Where other nodes may have some of the sessions."""
-        self.news: dict[int, Claim] = {}
-        """What other nodes are to be told, by client; whoever tells them empties it."""
+        self.news: dict[int, Claim] | None = None
+        """What other nodes are to be told, by client; see `take_news`."""
 
     def hear(self, session: Session, payload: bytes, now: float) -> list[Entry]:
         """What of a session's awareness message all must be told. Raises WireError."""
@@ -52,14 +54,23 @@ class Cursors:
 
     def _note(self, entries: list[Entry]) -> None:
         if self.shared is not None and entries:
-            self.news.update({claim.client: claim for claim in self.shared.claims(entries)})
+            news = self.news or {}
+            news.update({claim.client: claim for claim in self.shared.claims(entries)})
+            self.news = news
+
+    def take_news(self) -> dict[int, Claim]:
+        """What other nodes are to be told now, by client; they were told the rest."""
+        news, self.news = self.news, None
+        return news or {}
 
     def show(self, entries: dict[int, Entry], now: float, readers: int) -> bytes | None:
         """The message to send now; None while it is gathered (see `due`)."""
         if readers >= self._bounds.presence_tick_from:
             wait = self._shown_at + self._bounds.presence_tick_s - now
             if self._held or wait > 0:
-                self._held.update(entries)
+                held = self._held or {}
+                held.update(entries)
+                self._held = held
                 if self.due is None:
                     self.due = now + max(wait, 0.0)
                 return None
@@ -70,7 +81,7 @@ class Cursors:
         """Time passed: what was gathered, and the end of those who were silent too long."""
         bodies = []
         if self.due is not None and now >= self.due:
-            held, self._held = self._held, {}
+            held, self._held = self._held, None
             self.due = None
             if held:  # Else those who moved have left meanwhile.
                 self._shown_at = now
@@ -88,8 +99,9 @@ class Cursors:
         return self._gone(gone)
 
     def _gone(self, gone: list[Entry]) -> bytes | None:
-        for entry in gone:
-            self._held.pop(entry.client, None)
+        if self._held:
+            for entry in gone:
+                self._held.pop(entry.client, None)
         return _message(gone) if gone else None
 
     def entries(self) -> list[Entry]:

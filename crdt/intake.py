@@ -23,12 +23,19 @@ _MEASURE_PART_SHRUNK = 1024
 class Intake:
     """Judges updates before they are applied, and remembers those that were."""
 
+    __slots__ = (
+        *("_is_quiet", "_measured", "_recent", "_shrunk", "_since"),
+        *("bounds", "retired", "trial"),
+    )
+
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
         self._recent: dict[bytes, None] = {}
+        self._is_quiet = True
+        """Nothing was applied since the last `rest`."""
         self.trial: Trial | None = None
         """What judges updates of a document whose kind has a layout."""
-        self.retired: frozenset[int] = frozenset()
+        self.retired: frozenset[int] = structure.NOBODY
         """Client ids of retired lineages: whoever names one must reset, not sync."""
         self._measured = 0
         self._since = 0
@@ -99,6 +106,7 @@ class Intake:
         """An update was applied: exact repeats (retries, two tabs) are not stored again."""
         size = len(update)
         self._since += size
+        self._is_quiet = False
         if update[:1] == b"\0":
             self._shrunk = True
         if size <= self.bounds.recent_update_bytes_max:
@@ -106,6 +114,15 @@ class Intake:
             recent[update] = None
             if len(recent) > self.bounds.recent_updates_max:
                 del recent[next(iter(recent))]
+
+    def rest(self) -> None:
+        """A second is over: repeats come soon or never, so a quiet document remembers nothing.
+
+        A repeat that comes later is applied once more, changes nothing, and is a row more.
+        """
+        if self._is_quiet and self._recent:
+            self._recent = {}
+        self._is_quiet = True
 
     def _fits(self, size: int, document: Document) -> bool:
         """Whether the document stays within its bound.

@@ -15,6 +15,8 @@ class Ledger:
     confirms may rest on anything that was applied by then.
     """
 
+    __slots__ = ("_answers", "_owed", "appended", "committed", "in_flight", "missed")
+
     def __init__(self) -> None:
         self.appended = 0
         self.committed = 0
@@ -23,7 +25,7 @@ class Ledger:
         self.missed: list[bytes] | None = []
         """While the log is being read: rows stored meanwhile, which the reading may have missed."""
         self._answers: list[tuple[int, Answers]] = []  # Few, and an empty deque takes 700 bytes.
-        self._owed: dict[Session, tuple[int, bytes | None]] = {}
+        self._owed: dict[Session, tuple[int, bytes | None]] | None = None
 
     @property
     def settled(self) -> bool:
@@ -49,9 +51,9 @@ class Ledger:
         self.appended += 1
         self.in_flight[self.appended] = rows
         if self._owed:
-            authors = {author for author, _ in rows}
-            for session in [session for session in self._owed if session in authors]:
-                self._owed[session] = (self.appended, self._owed.pop(session)[1])
+            authors, owed = {author for author, _ in rows}, self._owed
+            for session in [session for session in owed if session in authors]:
+                owed[session] = (self.appended, owed.pop(session)[1])
         return self.appended
 
     def answer(self, answers: Answers) -> Answers:
@@ -69,6 +71,8 @@ class Ledger:
             rows = self.in_flight.pop(self.committed, None)
             if rows and self.missed is not None:
                 self.missed += [update for _, update in rows]
+        if not self.in_flight:
+            self.in_flight = {}  # An emptied one keeps the 200 bytes of its table.
         answers = self._answers
         if not answers or answers[0][0] > self.committed:
             return []
@@ -84,21 +88,27 @@ class Ledger:
         """The store refused for good: everything that waited is answered no."""
         refused = [(s, False, body) for _, answers in self._answers for s, _, body in answers]
         self._answers.clear()
-        self._owed.clear()
+        self._owed = None
         self.in_flight.clear()
         return refused
 
     def owe(self, session: Session, vector: bytes | None, *, next_batch: bool) -> None:
         """A session is owed a step 2 from `vector` (None: a difference) after the commit."""
-        _, before = self._owed.pop(session, (0, None))
-        self._owed[session] = (self.appended + next_batch, before if vector is None else vector)
+        owed = self._owed
+        if owed is None:
+            owed = self._owed = {}
+        _, before = owed.pop(session, (0, None))
+        owed[session] = (self.appended + next_batch, before if vector is None else vector)
 
     def due(self) -> tuple[Session, bytes | None] | None:
         """Who can be given what they are owed now, one by one; see `paid`."""
-        for session, (batch, vector) in self._owed.items():
-            return (session, vector) if batch <= self.committed else None
+        if self._owed:
+            for session, (batch, vector) in self._owed.items():
+                return (session, vector) if batch <= self.committed else None
         return None
 
     def paid(self, session: Session) -> None:
         """A session has what it was owed, or is gone."""
-        self._owed.pop(session, None)
+        if self._owed is not None:
+            self._owed.pop(session, None)
+            self._owed = self._owed or None

@@ -74,21 +74,23 @@ class Phase(Enum):
 class Room:
     """Pass each event to `handle` and carry out the effects it returns, in order."""
 
+    __slots__ = (
+        *("_client_id", "_over", "_rebuilt", "bounds", "breakage", "cursors", "document", "intake"),
+        *("ledger", "on_document", "phase", "sessions", "syncs", "vector_before", "waiting"),
+    )
+
     def __init__(self, bounds: Bounds, *, client_id: int, awareness: Awareness) -> None:
-        self.bounds = bounds
-        self.phase = Phase.LOADING
+        self.bounds, self.phase = bounds, Phase.LOADING
         self.document = Document.rebuild((), client_id=client_id, bounds=bounds, exact=True)
         self.sessions: dict[Session, None] = {}
         self.ledger, self.intake = Ledger(), Intake(bounds)
-        self.cursors = Cursors(awareness, bounds)
-        self.syncs = Syncs(self)
-        self.on_document: Callable[[Document], None] = lambda _: None
+        self.cursors, self.syncs = Cursors(awareness, bounds), Syncs(self)
+        self.on_document: Callable[[Document], None] | None = None
         """Told of each document that was loaded, before anything else is applied to it."""
         self.breakage, self._client_id = Breakage(), client_id
         self.vector_before = EMPTY_STATE
-        """What all who are not behind had been given before the event that is being handled."""
-        self.waiting = Waiting(bounds)
-        self._rebuilt, self._over = False, "restart"
+        """What all who are not behind were given before what is being handled."""
+        self.waiting, self._rebuilt, self._over = Waiting(bounds), False, "restart"
 
     @property
     def is_live(self) -> bool:
@@ -133,6 +135,7 @@ class Room:
                 self.syncs.drained(session, effects)
             case Ticked():
                 self.syncs.settle(effects)
+                self.intake.rest()
                 effects += [Presence(body) for body in self.cursors.tick(now)]
             case Remote(rows):
                 effects += self._remote(rows, now)
@@ -144,9 +147,8 @@ class Room:
             return turn_away(inbox, self._over)
         if self.phase is Phase.LOADING:
             return [] if self.waiting.fits(inbox) else turn_away(inbox, "overloaded")
-        if len(inbox) == 1 and inbox[0][1] & ~CHECKED == PUSH and not self.sessions:
-            return push_alone(self, inbox[0], now) or self._all_of(inbox, now)
-        return self._all_of(inbox, now)
+        is_alone = len(inbox) == 1 and inbox[0][1] & ~CHECKED == PUSH and not self.sessions
+        return (is_alone and push_alone(self, inbox[0], now)) or self._all_of(inbox, now)
 
     def _all_of(self, inbox: list[Item], now: float) -> list[Effect]:
         turn, done = Turn(self), 0
@@ -232,8 +234,7 @@ class Room:
         self.phase = Phase.OVER
         self._over = reason
         refused = self.ledger.refuse_all()
-        callers = [each[0] for each in refused if each[0] not in self.sessions]
-        effects: list[Effect] = [Refuse(caller, reason) for caller in callers]
+        effects: list[Effect] = [Refuse(s, reason) for s, *_ in refused if s not in self.sessions]
         effects += [Acknowledge(refused)] if refused else []
         waiting = [*((session, JOIN, None, b"") for session in self.sessions), *self.waiting.take()]
         self.sessions.clear()
@@ -253,7 +254,8 @@ class Room:
             document.encode()  # A row that breaks it by being read is in the log: say so now.
         document.take_poison()  # It was named when it was found out.
         self.document = document
-        self.on_document(document)
+        if self.on_document is not None:
+            self.on_document(document)
         self.ledger.missed = None
         self.intake.loaded(sum(map(len, known)))
         self.syncs.retired = self.intake.retired = event.retired
@@ -277,8 +279,7 @@ class Room:
                 self.ledger.missed += rows
             return []
         turn = Turn(self)
-        self.vector_before = self.document.state_vector()
-        waited = self.document.pending()
+        self.vector_before, waited = self.document.state_vector(), self.document.pending()
         errors = self.document.apply_stored(rows)
         self.syncs.changed()
         turn.look_after(waited)

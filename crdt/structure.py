@@ -18,6 +18,7 @@ from crdt.wire.lib0 import read_var_bytes
 
 __all__ = [
     "MIDDLING_BYTES",
+    "NOBODY",
     "Outline",
     "Range",
     "check",
@@ -28,6 +29,8 @@ __all__ = [
     "ranges",
 ]
 
+NOBODY: Final[frozenset[int]] = frozenset()
+"""The one empty set of client ids: each new one takes 216 bytes."""
 _COSTLY_BYTES: Final = 256 * 1024
 MIDDLING_BYTES: Final = 64 * 1024
 """Up to this size no update is costly."""

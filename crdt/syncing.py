@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 class Syncs:
     """Answers step 1, greets those who join, and brings up those who fell behind."""
 
+    __slots__ = ("_broke", "_diffs", "_drained_early", "_room", "retired", "unsettled")
+
     def __init__(self, room: Room) -> None:
         self._room = room
-        self._diffs: dict[bytes, bytes] = {}
-        self.retired: frozenset[int] = frozenset()
+        self._diffs: dict[bytes, bytes] | None = None
+        self.retired: frozenset[int] = structure.NOBODY
         """Client ids of retired lineages: whoever names one must reset, not sync."""
         self.unsettled = False
         """Something waits for predecessors, and some may have come since it was tried."""
-        self._drained_early: dict[Session, None] = {}
-        self._broke: dict[Session, int] = {}
+        self._drained_early: dict[Session, None] | None = None
+        self._broke: dict[Session, int] | None = None
         """How often the document broke over what a session was to be sent."""
 
     def step2(self, state_vector: bytes) -> bytes:
@@ -34,17 +36,18 @@ class Syncs:
         Raises UpdateError if the bytes are not a state vector.
         """
         assert self._room.is_live
-        body = self._diffs.get(state_vector)
+        diffs = self._diffs
+        body = None if diffs is None else diffs.get(state_vector)
         if body is None:
             body = wire.step2(self._room.document.diff(state_vector))
-            if len(self._diffs) >= self._room.bounds.diff_cache_max:
-                self._diffs.clear()
-            self._diffs[state_vector] = body
+            if diffs is None or len(diffs) >= self._room.bounds.diff_cache_max:
+                diffs = self._diffs = {}
+            diffs[state_vector] = body
         return body
 
     def changed(self) -> None:
         """The document is not what its cached encodings say any more."""
-        self._diffs.clear()
+        self._diffs = None
 
     def welcome(self, session: Session, turn: Turn) -> None:
         """Begin with a new member: ours is the first step where its protocol wants that."""
@@ -67,7 +70,7 @@ class Syncs:
     def step1(self, session: Session, vector: bytes, turn: Turn) -> None:
         """Answer a peer's step 1, now or after the commit that it has to wait for."""
         if turn.rows:
-            self._diffs.clear()
+            self._diffs = None
         try:
             if self.retired and structure.vector_clients(vector) & self.retired:
                 turn.effects.append(Refuse(session, "lineage"))
@@ -108,17 +111,21 @@ class Syncs:
         Where that breaks the document it is tried once more after the rebuild; a session over which
         it breaks again must come anew.
         """
-        broke = self._broke.pop(session, 0)
+        known = self._broke
+        if known is None:
+            known = self._broke = {}
+        broke = known.pop(session, 0)
         if broke > 1:
             effects.append(CloseAll("internal", [session]))
             return
-        self._broke[session] = broke + 1
+        known[session] = broke + 1
         if vector is None:
             self._bring_up(session, effects)
         else:
             effects.append(Send(session, self.step2(vector)))
             session.behind = None
-        del self._broke[session]
+        del known[session]
+        self._broke = known or None
 
     def tell_states(self, session: Session, effects: list[Effect]) -> None:
         """Show a session who is here."""
@@ -151,14 +158,22 @@ class Syncs:
         """
         if session.behind is None or session.left:
             return
-        self._drained_early[session] = None  # Its difference may break the document: see `resume`.
+        early = self._drained_early
+        if early is None:
+            early = self._drained_early = {}
+        early[session] = None  # Its difference may break the document: see `resume`.
         if not self._room.is_live:
             return
         if session.greets and (next_batch or not self._room.ledger.settled):
             self._room.ledger.owe(session, None, next_batch=next_batch)  # as in `step1`
         else:
             self._pay(session, None, effects)
-        del self._drained_early[session]
+        self._not_early(session)
+
+    def _not_early(self, session: Session) -> None:
+        if self._drained_early is not None:
+            self._drained_early.pop(session, None)
+            self._drained_early = self._drained_early or None
 
     def _bring_up(self, session: Session, effects: list[Effect]) -> None:
         """One difference stands for all that was not queued; readers at one vector share it."""
@@ -189,8 +204,8 @@ class Syncs:
     def resume(self, vector: bytes, effects: list[Effect]) -> None:
         """The document was rebuilt: it may hold more now than was shown at `vector`."""
         self.bring_all_up(vector, effects)
-        for session in list(self._drained_early):
-            del self._drained_early[session]
+        for session in list(self._drained_early or ()):
+            self._not_early(session)
             self.drained(session, effects)
 
     def settle(self, effects: list[Effect]) -> None:
@@ -202,7 +217,7 @@ class Syncs:
         news = self._room.document.settle()
         self.name_poison(effects)
         if news is not None:
-            self._diffs.clear()
+            self._diffs = None
             self.bring_all_up(before, effects)
 
     def name_poison(self, effects: list[Effect]) -> None:

@@ -16,9 +16,11 @@ ITEM_BYTES: Final = 256
 class Waiting:
     """Messages that are handled when the document is there."""
 
+    __slots__ = ("_bounds", "_items", "bytes")
+
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
-        self._items: list[Item] = []
+        self._items: list[Item] | None = None
         self.bytes = 0
         """What they take in memory."""
 
@@ -30,24 +32,26 @@ class Waiting:
         size = sum(map(_size, inbox))
         if self.bytes + size > self._bounds.waiting_bytes_max:
             return False
-        self._items += inbox
+        items = self._items or []
+        items += inbox
+        self._items = items
         self.bytes += size
         return True
 
     def put_first(self, items: list[Item]) -> None:
         """These were to be handled already: they come before all others."""
-        self._items = items + self._items
+        self._items = items + (self._items or [])
         self.bytes += sum(map(_size, items))
 
     def take(self) -> list[Item]:
         """All of them, in order; nothing waits after that."""
-        items, self._items = self._items, []
+        items, self._items = self._items, None
         self.bytes = 0
-        return items
+        return items or []
 
     def sessions(self) -> list[Session]:
         """Those that joined and are still here."""
-        return [item[0] for item in self._items if item[1] == JOIN and not item[0].left]
+        return [item[0] for item in self._items or () if item[1] == JOIN and not item[0].left]
 
 
 def _size(item: Item) -> int:

@@ -121,14 +121,17 @@ class Documents:
         """All that are in memory."""
         return list(self._rooms.values())
 
+    def tables(self) -> list[dict[Any, Any]]:
+        """What grows with the number of rooms and sessions."""
+        return [self._rooms, *self.flusher.tables(), *self.guard.tables()]
+
     def empty_room(self, record: DocumentRecord) -> LiveRoom:
         """A room that waits for `Opening.take`.
 
         Raises Busy when too many are in memory, Closed where this one may not be opened now.
         """
-        settings = self.settings
         self.breaker.check(record.id)
-        if len(self._rooms) >= settings.rooms_max:
+        if len(self._rooms) >= self.settings.rooms_max:
             raise Busy("too many documents are open")
         room = Room(self.bounds, client_id=secrets.randbits(32), awareness=self.new_awareness())
         live = self._rooms[record.id] = LiveRoom(self, record, room)
@@ -136,7 +139,6 @@ class Documents:
             live.following = self.nodes.follow(live)
         live.track(self.collections.get(record.kind, ()))
         room.intake.trial = Trial.of(self.layouts.get(record.kind))
-        live.idle_since = self.turns.clock()
         return live
 
     def join(self, member: Member, record: DocumentRecord, principal: Principal) -> LiveRoom:
@@ -159,8 +161,7 @@ class Documents:
 
     async def renew(self, member: Member, principal: Principal) -> None:
         """The same person showed a newer token."""
-        live = member.live
-        if live is not None:
+        if (live := member.live) is not None:
             await self.guard.renew(member, live.record, principal)
 
     def bring_up(self, member: Member) -> None:
@@ -190,8 +191,7 @@ class Documents:
 
     def end(self, document: UUID, reason: str) -> None:
         """Close a room from outside: its document was deleted, or may no longer be read here."""
-        live = self._rooms.get(document)
-        if live is not None:
+        if (live := self._rooms.get(document)) is not None:
             self.give_up(live, reason)
 
     # -- what the store tells -----------------------------------------------------------
@@ -247,8 +247,7 @@ class Documents:
             await self.nodes.fresh(record.id)
         live = self.room(record)
         caller = Caller(account, device)
-        work = caller.watching(change)
-        await caller.commit(live, EDIT, work, self.settings.commit_timeout_s)
+        await caller.commit(live, EDIT, caller.watching(change), self.settings.commit_timeout_s)
 
     async def encoded(self, record: DocumentRecord) -> bytes:
         """The whole document as one update, of committed rows only.
@@ -279,6 +278,7 @@ class Documents:
                 live.idle_since = now
             elif now - live.idle_since > self.settings.room_idle_s:
                 del self._rooms[live.record.id]
+                self.guard.forget(live.record)
                 if self.backlog.is_worth(live):
                     self.compact(live.record.id)  # The next one then reads a snapshot, not rows.
 

@@ -11,9 +11,7 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from auth.errors import AuthError
 from auth.principal import Role
@@ -36,15 +34,21 @@ for that nobody needs."""
 
 
 class _Post:
-    """One guarded session."""
+    """One guarded session; called when its right may have moved."""
 
-    __slots__ = ("member", "principal", "record", "unwatch")
+    __slots__ = ("guard", "member", "principal", "record")
 
-    def __init__(self, member: Member, record: DocumentRecord, principal: Principal) -> None:
+    def __init__(
+        self, guard: Guard, member: Member, record: DocumentRecord, principal: Principal
+    ) -> None:
+        self.guard = guard
         self.member = member
         self.record = record
         self.principal = principal
-        self.unwatch: Callable[[], None] | None = None
+
+    def __call__(self) -> None:
+        """Look again."""
+        self.guard.look_again(self)
 
 
 class Guard:
@@ -62,6 +66,10 @@ class Guard:
         self._order = itertools.count()
         self._tasks = Tasks()
 
+    def tables(self) -> list[dict[Any, Any]]:
+        """What grows with the number of sessions."""
+        return [self._posts, *self._rights.tables()]
+
     def admit(self, principal: Principal) -> None:
         """Raise TooManyRequests for an account that has too many documents open."""
         if self._open[principal.account] >= self._settings.connections_per_account_max:
@@ -69,11 +77,9 @@ class Guard:
 
     def watch(self, member: Member, record: DocumentRecord, principal: Principal) -> None:
         """Guard a session from its join on."""
-        post = self._posts[member] = _Post(member, record, principal)
+        post = self._posts[member] = _Post(self, member, record, principal)
         self._open[principal.account] += 1
-        post.unwatch = self._rights.watch(
-            record.scope, principal.account, partial(self._changed, post)
-        )
+        self._rights.hear(record.scope, principal.account, post)
         self._expire_later(post)
 
     def unwatch(self, member: Member) -> None:
@@ -85,8 +91,7 @@ class Guard:
         self._open[account] -= 1
         if not self._open[account]:
             del self._open[account]
-        if post.unwatch is not None:
-            post.unwatch()
+        self._rights.deaf(post.record.scope, account, post)
 
     async def renew(self, member: Member, record: DocumentRecord, principal: Principal) -> None:
         """A newer token of the same account; raises Forbidden when it may do less than join."""
@@ -109,7 +114,8 @@ class Guard:
         """A document is not what it was (gone, rebuilt): look it up anew from now on."""
         self._rights.forget(record)
 
-    def _changed(self, post: _Post) -> None:
+    def look_again(self, post: _Post) -> None:
+        """The right of a session may have moved."""
         self._tasks.spawn(self._recheck(post), "recheck rights")
 
     async def _recheck(self, post: _Post) -> None:
@@ -135,9 +141,11 @@ class Guard:
         expires_at = post.principal.expires_at
         if expires_at is not None:
             ask_at = expires_at - self._settings.token_ask_before_s
-            heapq.heappush(self._expiries, (ask_at, next(self._order), post.member))
-            heapq.heappush(self._expiries, (expires_at, next(self._order), post.member))
+            self._at(ask_at, post.member)
             self._forget_gone()
+
+    def _at(self, time_s: float, member: Member) -> None:
+        heapq.heappush(self._expiries, (time_s, next(self._order), member))
 
     def _forget_gone(self) -> None:
         """Drop the deadlines of sessions that have ended: tokens of a day outlive most of them.
@@ -162,7 +170,7 @@ class Guard:
         unsure, self._unsure = self._unsure, set()
         for asked in unsure:
             if self._posts.get(asked.member) is asked:
-                self._changed(asked)
+                self.look_again(asked)
         self._forget_gone()
         now = time.time()
         while self._expiries and self._expiries[0][0] <= now:
@@ -173,4 +181,5 @@ class Guard:
             if post.principal.expires_at <= now:
                 member.dismissed("token-expired")
             elif post.principal.expires_at - self._settings.token_ask_before_s <= now:
+                self._at(post.principal.expires_at, member)
                 member.ask_token()

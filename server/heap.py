@@ -9,10 +9,19 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
-from typing import Final
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Any, Final
 
 GONE_MIN: Final = 100
 """Rooms and connections that must have gone, and a quarter of those left."""
+
+
+def tighten(table: dict[Any, Any] | set[Any]) -> None:
+    """Make a table as small as what is left in it: Python does so only when something is added."""
+    kept = table.copy()
+    table.clear()
+    table.update(kept)
 
 
 def trim() -> None:
@@ -24,7 +33,9 @@ def trim() -> None:
 class Tidy:
     """Gives memory back some time after many of what there was have gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, tables: Callable[[], Iterable[dict[Any, Any] | set[Any]]] = tuple) -> None:
+        self._tables = tables
+        """What grew with the number."""
         self._most = 0
         self._lately = 0
 
@@ -34,12 +45,26 @@ class Tidy:
         self._most = max(self._most, held)
         if not falls and self._most - held >= max(GONE_MIN, held // 4):
             self._most = held
+            for table in self._tables():
+                tighten(table)
             gc.collect()
             await asyncio.to_thread(self.give_back)
 
     def give_back(self) -> None:
         """See `trim`; not on the event loop, which need not wait for it."""
+        for cache in _ADDRESSES:
+            cache.cache_clear()
         trim()
+
+
+_ADDRESSES: Final = [
+    each
+    for module in ("yarl._parse", "yarl._url")
+    for each in vars(import_module(module)).values()
+    if hasattr(each, "cache_clear")
+]
+"""What remembers the last requests' addresses, tokens included: some hundreds of each kind, which
+hold the pages that they lie in."""
 
 
 def _found() -> ctypes._NamedFuncPointer | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from crdt import events
 from crdt.effects import (
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from server.documents import Documents
     from server.nodes.following import Following
 
-
 log = logging.getLogger("plait.documents")
 
+_NOBODY: Final[frozenset[Member]] = frozenset()
 _PACED_MAX = 12
 """Messages for which the turn of a crowded room is not held up any longer."""
 _BUSY_ROWS = 64
@@ -84,7 +84,7 @@ class LiveRoom:
         self.dirty = False
         self.not_before = 0.0
         """Loop time before which the next turn waits for company; 0: it need not."""
-        self.idle_since: float | None = None
+        self.idle_since: float | None = documents.turns.clock()
         self.head = 0
         """Sequence up to which this room has seen the log."""
         self.expected = 0
@@ -108,7 +108,7 @@ class LiveRoom:
         """How often that was noticeable to others."""
         self.following: Following | None = None
         """Its place in a log that other nodes write too."""
-        self.callers: set[Member] = set()
+        self.callers: frozenset[Member] = _NOBODY
         """REST requests that wait for their commit."""
 
     def track(self, collections: Sequence[str]) -> None:

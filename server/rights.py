@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from aiohttp import web
 
@@ -136,6 +136,20 @@ class Rights:
                 end()
 
         return unwatch
+
+    def hear(self, scope: str, account: str, hearer: Moved) -> None:
+        """As `watch`, for those of whom there are many; ends by `deaf`."""
+        self._watch.hear(SCOPE, scope, hearer)
+        self._watch.hear(ACCOUNT, account, hearer)
+
+    def deaf(self, scope: str, account: str, hearer: Moved) -> None:
+        """The end of `hear`."""
+        self._watch.deaf(SCOPE, scope, hearer)
+        self._watch.deaf(ACCOUNT, account, hearer)
+
+    def tables(self) -> list[dict[Any, Any]]:
+        """What grows with the number of those who hear."""
+        return self._watch.tables()
 
     def seen(self, scope: str, rights_version: int) -> None:
         """A commit carried a workspace's rights version; a newer one is taken in at once."""

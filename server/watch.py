@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from server.pace import until_next
 from storage.errors import StorageError
@@ -76,6 +76,24 @@ class Watch:
 
         return end
 
+    def hear(self, subject: str, name: str, hearer: Moved) -> None:
+        """Call `hearer` whenever `name` moved, from the first look on, until it is `deaf` to it.
+
+        For those of whom there are many: nothing is made for each.
+        """
+        known = self._known[subject].get(name)
+        if known is None:
+            known = self._known[subject][name] = Watched(UNKNOWN)
+        known.hearers[hearer] = hearer
+
+    def deaf(self, subject: str, name: str, hearer: Moved) -> None:
+        """The end of `hear`."""
+        known = self._known[subject].get(name)
+        if known is not None:
+            known.hearers.pop(hearer, None)
+            if not known.hearers:
+                del self._known[subject][name]
+
     def seen(self, subject: str, name: str, version: int) -> None:
         """Somebody came across a version: if it is newer than the known one, say so at once."""
         known = self._known[subject].get(name)
@@ -92,6 +110,11 @@ class Watch:
     def is_fresh(self) -> bool:
         """Whether the last look was recent enough to go on relying on what is known."""
         return self._clock() - self._asked_at < 2 * self._period_s
+
+    def tables(self) -> list[dict[Any, Any]]:
+        """What grows with the number of those who hear."""
+        names = list(self._known.values())
+        return [*names, *(each.hearers for known in names for each in known.values())]
 
     def sizes(self) -> dict[str, int]:
         """How many accounts and workspaces are watched."""

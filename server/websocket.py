@@ -70,18 +70,8 @@ class WebSocketProtocol:
     """
 
     __slots__ = (
-        "_chunks",
-        "_close_timer",
-        "_fragments",
-        "_fragments_size",
-        "_have",
-        "_need",
-        "closing",
-        "frame_bytes_max",
-        "frames",
-        "received_at",
-        "stalled",
-        "transport",
+        *("_chunks", "_close_timer", "_fragments", "_fragments_size", "_have", "_need", "closing"),
+        *("frame_bytes_max", "frames", "received_at", "stalled", "transport"),
     )
 
     def __init__(self, transport: asyncio.Transport, frame_bytes_max: int, now: float) -> None:
@@ -94,7 +84,7 @@ class WebSocketProtocol:
         """No further message is handled, because the last one is still being looked at."""
         self.received_at = now
         """Loop time at which the peer was last heard."""
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes] | None = None
         self._have = 0
         self._need = 0
         self._fragments: list[bytes] | None = None
@@ -129,12 +119,13 @@ class WebSocketProtocol:
         """Parse every whole frame; keep the rest without copying it again and again."""
         self.received_at = self.clock()
         if self._have or self.stalled:
-            self._chunks.append(data)
+            self._chunks = chunks = self._chunks or []
+            chunks.append(data)
             self._have += len(data)
             if self._have < self._need or self.stalled:
                 return
-            data = b"".join(self._chunks)
-            self._chunks = []
+            data = b"".join(chunks)
+            self._chunks = None
             self._have = 0
         at, end = 0, len(data)
         self.spend(end)
@@ -271,7 +262,7 @@ class WebSocketProtocol:
         if self._close_timer is not None:
             self._close_timer.cancel()
             self._close_timer = None
-        self._chunks = []
+        self._chunks = None
         self.lost()
 
 

@@ -9,9 +9,11 @@ import secrets
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from sys import intern
 from uuid import UUID
 
 import msgspec
+from asyncpg import Record
 
 from crdt.ids import is_global_id
 from storage import lineage, loading, quarantine
@@ -116,6 +118,13 @@ WHERE id = $1 AND deleted_at IS NOT NULL RETURNING RECORD
 """)
 
 
+def _read(row: Record) -> DocumentRecord:
+    """A row of RECORD; the few scopes, kinds and owners are the same texts in all records."""
+    id_, scope, kind, name, global_id, owner, *rest = row
+    owner = None if owner is None else intern(owner)
+    return DocumentRecord(id_, intern(scope), intern(kind), name, global_id, owner, *rest)
+
+
 class Documents:
     """Everything about documents but appending. Every method may raise Unavailable."""
 
@@ -161,7 +170,7 @@ class Documents:
         """Documents of a scope in order of their ids (oldest first), those in the trash too."""
         with reaching():
             rows = await self._pool.fetch(_LIST, scope, after or UUID(int=0), limit)
-        return [DocumentRecord(**row) for row in rows]
+        return [_read(row) for row in rows]
 
     async def sizes(self, document: UUID) -> Sizes:
         """What a document takes. Raises UnknownDocument."""
@@ -254,7 +263,7 @@ class Documents:
     async def _record(self, sql: str, *arguments: object) -> DocumentRecord | None:
         with reaching():
             row = await self._pool.fetchrow(sql, *arguments)
-        return None if row is None else DocumentRecord(**row)
+        return None if row is None else _read(row)
 
     async def _mark(self, document: UUID, sql: str, *, deleted: bool) -> DocumentRecord:
         with reaching():
@@ -268,7 +277,7 @@ async def _one(connection: Connection, sql: str, document: UUID, *more: object) 
     row = await connection.fetchrow(sql, document, *more)
     if row is None:
         raise UnknownDocument(document)  # Rolls the transaction back.
-    return DocumentRecord(**row)
+    return _read(row)
 
 
 def global_form(name: str) -> str:

@@ -129,11 +129,11 @@ class Lane:
             if rest > _TICK_S and few and self._company > _CROWDED:
                 self._terms.statistics.rests += 1
                 await asyncio.sleep(rest)
-            self.flight = flight = self._form()
-            if flight is None:
+            self.flight = self._form()
+            if self.flight is None:
                 continue
             began = loop.time()
-            await self._fly(flight)
+            await self._fly(self.flight)  # (held nowhere else: its rows go when it has landed)
             self.flight = None
 
     def give_up(self, reason: str) -> None:

@@ -16,6 +16,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from crdt import structure
 from crdt.document import decode_state_vector
 from storage.errors import LogBroken, UnknownDocument, reaching
 from storage.pool import Pool
@@ -246,6 +247,8 @@ async def _loaded(record: asyncpg.Record, tail: list[bytes]) -> Loaded:
 def _retired(vectors: list[bytes], current: bytes | None) -> frozenset[int]:
     """The client ids of retired lineages that the rebuilt document does not use itself."""
     clients: set[int] = set()
+    if not vectors:
+        return structure.NOBODY
     for vector in vectors:
         clients |= decode_state_vector(vector).keys()
     if clients and current is not None:

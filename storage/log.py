@@ -14,6 +14,7 @@ import itertools
 import secrets
 from collections.abc import Sequence
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from storage.append import Done, Entry, Fenced, Row, Stored, statements
@@ -90,6 +91,10 @@ class Flusher:
             alone=True,
         )
         self._lanes = (self._fast, self._large, self._side)
+
+    def tables(self) -> list[dict[Any, Any]]:
+        """What grows with the number of documents that are written to."""
+        return [self._lines]
 
     def append(self, document: UUID, lineage: int, rows: Sequence[Row], done: Done) -> None:
         """Queue rows of one document; `done` is called on the loop once they are settled.

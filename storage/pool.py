@@ -81,6 +81,7 @@ async def open_pool(
         max_size=connections_max,
         max_queries=50_000,
         max_inactive_connection_lifetime=300.0,
+        max_cached_statement_lifetime=0,
         setup=None,
         init=None,
         reset=_leave_as_it_is,

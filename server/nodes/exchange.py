@@ -136,8 +136,7 @@ class Nodes:
 
     def show(self, live: LiveRoom) -> None:
         """Presence changed in a room here: tell the others."""
-        news, live.room.cursors.news = live.room.cursors.news, {}
-        self.speaker.show(live.record.id.bytes, news)
+        self.speaker.show(live.record.id.bytes, live.room.cursors.take_news())
 
     # -- hearing ------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from server import heap
 from server.pace import until_next
@@ -47,7 +47,7 @@ class Sweeper:
         self._realtime = realtime
         self._task: asyncio.Task[None] | None = None
         self._round = 0
-        self._tidy = heap.Tidy()
+        self._tidy = heap.Tidy(self._tables)
 
     def start(self) -> None:
         """Begin to sweep."""
@@ -75,6 +75,10 @@ class Sweeper:
         """How much of what takes memory there is."""
         realtime = self._realtime
         return len(realtime.connections) + len(realtime.documents.rooms())
+
+    def _tables(self) -> list[dict[Any, Any] | set[Any]]:
+        """What grows with them."""
+        return [self._realtime.connections, *self._realtime.documents.tables()]
 
     def sweep(self) -> None:
         """Look at every deadline that may be over."""

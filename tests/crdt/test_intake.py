@@ -99,6 +99,19 @@ def test_an_exact_repeat_is_known() -> None:
     assert intake.verdict(item(update), document) == KNOWN
 
 
+def test_a_quiet_document_remembers_nothing() -> None:
+    """Two seconds after the last update a repeat is taken for news; it changes nothing."""
+    intake, document = Intake(BOUNDS), Document()
+    update = typing("a")[0]
+    intake.remember(update)
+
+    intake.rest()
+    soon = intake.verdict(item(update), document)
+    intake.rest()
+
+    assert (soon, intake.verdict(item(update), document)) == (KNOWN, None)
+
+
 def test_what_was_checked_in_a_helper_is_not_checked_again() -> None:
     """A costly update comes with its check done; only the other questions are asked."""
     intake, document = Intake(BOUNDS), Document()

@@ -347,10 +347,11 @@ async def test_a_document_that_is_left_holds_up_no_other_on_its_socket(start: St
 
 
 async def test_a_room_that_nobody_needs_leaves_memory(start: Start) -> None:
-    """After room_idle_s; what is not committed yet keeps it; it opens again whole."""
+    """After room_idle_s, its name too; what is not committed yet keeps it; it opens again whole."""
     inside, guest = await start(room_idle_s=0.2, sweep_s=0.02)
     client = await (await guest.y("doc")).sync()
-    document = (await inside.record(guest, "doc")).id
+    record = await inside.record(guest, "doc")
+    document, names = record.id, inside.documents.guard._rights._names
     async with head_locked(inside, document):
         await client.write("kept")
         await client.close()
@@ -358,6 +359,7 @@ async def test_a_room_that_nobody_needs_leaves_memory(start: Start) -> None:
         assert document in inside.documents._rooms
     await until(lambda: document not in inside.documents._rooms)
 
+    assert names.peek(record.scope, "doc") is None
     assert (await guest.open("doc")).replica.text == "kept"
 
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from server.heap import Tidy
+from server.heap import Tidy, tighten
 
 GROWN_AND_TRIMMED = """
 import ctypes, os
@@ -40,6 +40,20 @@ def test_a_heap_full_of_holes_goes_back() -> None:
     )
 
     assert int(done.stdout) > 50 << 20
+
+
+def test_a_table_is_as_small_as_what_is_left_in_it() -> None:
+    """And holds what it held, in order."""
+    table, crowd = dict.fromkeys(range(2000)), set(range(2000))
+    for number in range(1990):
+        del table[number]
+        crowd.discard(number)
+
+    tighten(table)
+    tighten(crowd)
+
+    assert (list(table), crowd) == (list(range(1990, 2000)), set(range(1990, 2000)))
+    assert sys.getsizeof(table) < 1000 > sys.getsizeof(crowd)
 
 
 async def test_memory_is_given_back_when_many_have_gone_and_no_more_go() -> None:

@@ -102,6 +102,26 @@ async def test_a_newer_version_that_somebody_read_moves_the_others() -> None:
     assert heard == ["old"]
 
 
+async def test_who_hears_is_called_until_it_is_deaf() -> None:
+    """The same for any number of hearers; what nobody hears of any more is not watched."""
+    stored, heard = Stored(a=4), []
+    watch = Watch(stored.moved)
+
+    def hearer() -> None:
+        heard.append(stored.versions["a"])
+
+    watch.hear(ACCOUNT, "a", hearer)
+    await watch.look()
+    stored.versions["a"] = 5
+    await watch.look()
+    watch.deaf(ACCOUNT, "a", hearer)
+    watch.deaf(ACCOUNT, "a", hearer)
+    stored.versions["a"] = 6
+    await watch.look()
+
+    assert (heard, watch.sizes()[ACCOUNT]) == ([4, 5], 0)
+
+
 async def test_an_unknown_version_is_looked_up_and_moves() -> None:
     """Who watches before anybody has read hears at the first look: better once too often."""
     heard: list[str] = []

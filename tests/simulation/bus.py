@@ -84,7 +84,7 @@ class Mouth:
 
     def show(self, live: LiveRoom) -> None:
         """Presence changed in a room here."""
-        news, live.room.cursors.news = live.room.cursors.news, {}
+        news = live.room.cursors.take_news()
         if news:
             self.say(Present(live.document.encode(), list(news.values())))
 
