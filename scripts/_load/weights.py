@@ -21,7 +21,7 @@ async def idle(stage: Stage, plan: Plan) -> Outcome:
     more = plan.clients - len(clients)
     clients += await stage.fill([all_rooms[k % plan.documents] for k in range(max(0, more))])
     connect_s = round(now() - start, 2)
-    await asyncio.sleep(SETTLE_S)
+    await asyncio.sleep(max(SETTLE_S, plan.warm_s))
     stage.probe.refresh()
     cpu, held = stage.probe.cpu(), stage.probe.memory()
     await asyncio.sleep(plan.seconds)

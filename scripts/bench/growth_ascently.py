@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,8 @@ from scripts.bench.ascently import attempt, moment
 from scripts.bench.growth_asker import ORIGINALS, Asker
 from scripts.bench.growth_copies import Original, token_of
 from scripts.bench.rest import quiet
+
+_LONG = "SELECT FROM heads WHERE log_bytes > 4000000 AND log_bytes > snapshot_bytes / 8"
 
 
 class Ascender(Asker):
@@ -104,6 +107,8 @@ class Ascender(Asker):
         for first in range(50_000, keys, 50_000):
             await self.ask("POST", "/sync/delta", self.whole(50_000, first))
         self._second = max(self._second, keys)
-        await quiet(self._probe, 240.0)  # A snapshot is made of what was uploaded.
+        while await self.fetch(_LONG):  # noqa: ASYNC110 (a snapshot is made of what came)
+            await asyncio.sleep(0.5)
+        await quiet(self._probe)
         await self.deltas("one dataset: ", keys)
         self._headers = before

@@ -1,10 +1,11 @@
 """What connections cost that say nothing, ten thousand of them: memory of each, and CPU at rest.
 
-    python scripts/bench/idle.py [--clients 10000] [--seconds 45] [--peer y-websocket] [--core 0]
+    python scripts/bench/idle.py [--clients 10000] [--server plait] [--server y-websocket]
 
-All in ten documents, then each in one of its own. CPU is read after all have come, over two rounds
-of the keepalive (20 s), PostgreSQL apart. Memory is that of the server's processes, shared pages
-divided. Needs 10,000 open files more than a shell has by default on some systems (`ulimit -n`).
+All in ten documents, then each in one of its own. CPU is read for two rounds of the keepalive
+(20 s), a while after all have come, when nothing is left to do of new documents. Memory is that of
+the server's processes, shared pages divided. Needs 10,000 open files, more than a shell has by
+default on some systems (`ulimit -n`).
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def measure(name: str, clients: int, documents: int, options: argparse.Namespace
             token = token_or_login(server.url, None) if name == "plait" else ""
             place = Place(url=server.url, dialect=kind.dialect, pid=server.pid, token=token)
             words = ["idle", "--clients", str(clients), "--documents", str(documents)]
-            found = load(place, [*words, "--seconds", str(options.seconds)])
+            words += ["--seconds", str(options.seconds), "--warm", str(options.warm)]
+            found = load(place, words)
         finally:
             server.stop()
     idle, totals = found["idle"], found["totals"]
@@ -50,8 +52,9 @@ def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--clients", type=int, default=10_000)
-    parser.add_argument("--seconds", type=float, default=45.0)
-    parser.add_argument("--peer", action="append", choices=KINDS, help="another server beside it")
+    parser.add_argument("--seconds", type=float, default=41.0)
+    parser.add_argument("--warm", type=float, default=40.0, help="seconds before that")
+    parser.add_argument("--server", action="append", choices=KINDS, help="(plait)")
     parser.add_argument("--core", type=int, default=0, help="core of the server (0)")
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -60,7 +63,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # Children have it, too.
     print(HEAD + "\n|---|---|---|---|---|---|---|", flush=True)
     for documents in (10, options.clients):
-        for name in ("plait", *(options.peer or ())):
+        for name in options.server or ["plait"]:
             print(measure(name, options.clients, documents, options), flush=True)
 
 
