@@ -107,8 +107,9 @@ class Ascender(Asker):
         for first in range(50_000, keys, 50_000):
             await self.ask("POST", "/sync/delta", self.whole(50_000, first))
         self._second = max(self._second, keys)
-        while await self.fetch(_LONG):  # noqa: ASYNC110 (a snapshot is made of what came)
-            await asyncio.sleep(0.5)
+        while await self.fetch(_LONG):  # A commit asks that a snapshot be made of what came.
+            await self.delta(moment(500_000_000), [0])
+            await asyncio.sleep(1)
         await quiet(self._probe)
         await self.deltas("one dataset: ", keys)
         self._headers = before
