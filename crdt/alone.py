@@ -13,7 +13,6 @@ from crdt.document import EMPTY_UPDATE
 from crdt.effects import Acknowledge, Append, Effect
 from crdt.errors import DocumentBroken, UpdateError
 from crdt.events import Item
-from crdt.sleeping import wake_for
 from crdt.turn import Turn
 
 if TYPE_CHECKING:
@@ -31,9 +30,9 @@ def push_alone(room: Room, item: Item, now: float) -> list[Effect] | None:
     try:
         document = room.document
         room.vector_before = document.state_vector()
-        wake_for(document, (item,))
         if update == EMPTY_UPDATE or document.has_pending:
             return None
+        document.wake()  # If it breaks by that, the push is not to blame.
         applying.append(item)
         if room.intake.verdict(item, document) or document.apply_observed(update) is None:
             return None

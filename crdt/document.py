@@ -10,6 +10,8 @@ pycrdt bites in these places, and each has its defence:
   `patience`.
 - A cut inside a character of two UTF-16 units shifts the clocks of all that follows: `surrogates`.
 - `merge_updates` takes quadratic time: `merging`.
+
+Nothing is decoded before somebody needs it: see `sleeping`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +20,8 @@ from typing import Any, Final, TypeVar
 import pycrdt
 
 from crdt.bounds import BOUNDS, Bounds
-from crdt.errors import DocumentBroken, OutOfOrder, UpdateError
+from crdt.building import built
+from crdt.errors import UpdateError
 from crdt.gaps import ready_part
 from crdt.merging import (
     EMPTY_STATE,
@@ -30,9 +33,9 @@ from crdt.merging import (
     state_vector_of,
 )
 from crdt.outline import covers, outline
-from crdt.patience import PatientReplica
 from crdt.pending import NEWS_BYTES, TURN_BYTES
 from crdt.sameness import same_updates, same_vectors
+from crdt.sleeping import Sleeper
 
 __all__ = [
     "CLIENT_ID",
@@ -56,18 +59,18 @@ is cheaper than merging on demand, and below it is hardly asked for."""
 T = TypeVar("T")
 
 
-class Document:
+class Document(Sleeper):
     """A CRDT document in memory. Every call is synchronous; not for several threads at a time.
 
     Every method may raise DocumentBroken. Methods that take bytes of a peer may raise UpdateError.
     """
 
-    def __init__(self, *, client_id: int = CLIENT_ID, bounds: Bounds = BOUNDS) -> None:
-        self._bounds = bounds
-        self._replica = PatientReplica(client_id, bounds)
-        self._pendings = self._replica.pendings
-        self._turn: list[bytes] = []
-        """What the last turn brought, to be merged if anybody asks."""
+    __slots__ = ()
+
+    def __init__(
+        self, *, client_id: int = CLIENT_ID, bounds: Bounds = BOUNDS, exact: bool = False
+    ) -> None:
+        super().__init__(client_id=client_id, bounds=bounds, exact=exact)
 
     @classmethod
     def rebuild(
@@ -88,45 +91,13 @@ class Document:
         the index of the row that broke it, or UpdateError if a row is no update: either means that
         the stored row must be set aside, and never that the document is empty.
         """
-        updates = list(rows)
-        if not updates:  # Most blocks that devices push are new: no transaction is needed.
-            document = cls(client_id=client_id, bounds=bounds)
-            document._replica.exact, document._replica.careful = exact, careful
-            return document
-        try:
-            document = cls(client_id=client_id, bounds=bounds)
-            results = document._rebuild(updates, careful=careful)
-        except OutOfOrder:
-            document = cls(client_id=client_id, bounds=bounds)
-            results = document._rebuild(updates, careful=True)
-        for error in results:
-            if error is not None:
-                raise error
-        document.settle()
-        document._replica.exact, document._pendings.bounded = exact, True
+        document = cls(client_id=client_id, bounds=bounds, exact=exact)
+        document._replica = built(
+            list(rows), client_id=client_id, bounds=bounds, exact=exact, careful=careful
+        )
         return document
 
-    def _rebuild(self, updates: list[bytes], *, careful: bool) -> list[UpdateError | None]:
-        """Apply stored rows to an empty document."""
-        self._pendings.bounded = False
-        replica = self._replica
-        replica.exact, replica.careful = True, careful
-        if careful:
-            return replica.apply(updates, observe=False, waiting=True)[0]
-        # The first row is mostly a snapshot: it need not be compared with those behind it.
-        results = replica.apply(updates[:1], observe=False, waiting=True)[0]
-        try:
-            return results + replica.apply(updates[1:], observe=False, waiting=True)[0]
-        except OutOfOrder:
-            raise
-        except DocumentBroken as broken:
-            culprit = None if broken.culprit is None else broken.culprit + 1
-            raise DocumentBroken(culprit, broken.cause) from None
-
-    @property
-    def broken(self) -> bool:
-        """Whether this document must be discarded."""
-        return self._replica.broken
+    # -- changes ------------------------------------------------------------------------
 
     def apply_turn(self, updates: Sequence[bytes]) -> list[UpdateError | None]:
         """Apply checked updates in one transaction: for each, in order, None or why it was refused.
@@ -134,7 +105,8 @@ class Document:
         A refused update leaves the others and the document as they are. One that waits for its
         predecessors is accepted and kept in `pending`, unless that is full.
         """
-        replica, pendings = self._replica, self._pendings
+        replica = self.wake()
+        pendings = replica.pendings
         waiting = set(pendings.updates()) if pendings else None
         before = replica.state if waiting else None
         observe = waiting is not None or len(updates) >= _OBSERVED_FROM
@@ -150,11 +122,12 @@ class Document:
 
     def apply_stored(self, rows: Sequence[bytes]) -> list[UpdateError | None]:
         """`apply_turn` for rows that are in the log already: none is refused for what waits."""
-        self._pendings.bounded = False
+        pendings = self.wake().pendings
+        pendings.bounded = False
         try:
             return self.apply_turn(rows)
         finally:
-            self._pendings.bounded = True
+            pendings.bounded = True
 
     @property
     def turn_update(self) -> bytes:
@@ -169,7 +142,8 @@ class Document:
         For handshakes and pushes, which repeat what is known: only news are to be stored. An update
         that waits for its predecessors is news as a whole. Raises UpdateError if it is refused.
         """
-        replica, pendings = self._replica, self._pendings
+        replica = self.wake()
+        pendings = replica.pendings
         waiting = len(pendings)
         (error,), news = replica.apply([update], observe=True)
         if len(pendings) > waiting:
@@ -186,41 +160,39 @@ class Document:
         What `change` raises is passed on, but what it wrote before stays: pycrdt cannot roll back.
         A change must look first and write last.
         """
-        return self._replica.edit(change)
+        return self.wake().edit(change)
 
     @property
     def has_pending(self) -> bool:
         """Whether anything waits for its predecessors."""
-        return len(self._pendings) > 0
+        return self._replica is not None and len(self._replica.pendings) > 0
 
     def pending(self) -> list[bytes]:
         """The updates that wait for their predecessors, as they were received, oldest first."""
-        return self._pendings.updates()
+        return self._replica.pendings.updates() if self._replica is not None else []
 
     def take_poison(self) -> list[bytes]:
         """Updates that waited and then could not be integrated, since the last call.
 
         They are part of no encoding any more; their rows in the log should be set aside.
         """
-        poison, self._replica.poison = self._replica.poison, []
+        poison: list[bytes] = []
+        if self._replica is not None:
+            poison, self._replica.poison = self._replica.poison, poison
         return poison
 
     def integrated(self, update: bytes, state_vector: bytes | None = None) -> bool:
         """Whether a replica with this state vector (default: this document's) took it up whole."""
-        state = self._replica.state if state_vector is None else state_vector
-        return self._replica.integrated(update, state)
+        replica = self.wake()
+        return replica.integrated(update, replica.state if state_vector is None else state_vector)
 
     def settle(self) -> bytes | None:
         """Try what waits until nothing moves; answers an update for all that went, or None.
 
         Turns and handshakes do a bounded part of it by themselves; a tick may call this.
         """
-        news = self._replica.settle()
+        news = self._replica.settle() if self._replica is not None else []
         return merge(news) if news else None
-
-    def state_vector(self) -> bytes:
-        """What this replica has integrated. Deletions do not move it; see `delete_only`."""
-        return self._replica.state
 
     def diff(self, state_vector: bytes) -> bytes:
         """What a replica that has seen `state_vector` is still missing, with all that waits here.
@@ -228,10 +200,13 @@ class Document:
         Never empty once anything was deleted: the format repeats all deletions. An empty vector
         means a replica that has nothing. Raises UpdateError if the bytes are not a state vector.
         """
+        known = self.known_diff(state_vector)
+        if known is not None:
+            return known
         vector = state_vector or EMPTY_STATE
         if vector[0] >= 0x80 or vector[0] * 2 >= len(vector):  # pycrdt reserves what is declared
             decode_state_vector(vector, self._bounds)
-        return self._replica.diff(vector)
+        return self.wake().diff(vector)
 
     def encode(self) -> bytes:
         """The whole document as one update, with all that waits here."""
@@ -241,25 +216,26 @@ class Document:
         """Whether two documents have integrated the same and wait for the same."""
         return (
             same_vectors(self.state_vector(), other.state_vector())
-            and same_updates(self._replica.known(), other._replica.known())  # noqa: SLF001
+            and same_updates(self.wake().known(), other.wake().known())
             and all(map(other.contains, self.pending()))
             and all(map(self.contains, other.pending()))
         )
 
     def look(self, ask: Callable[["pycrdt.Doc[Any]"], T]) -> T:
         """What `ask` finds in the document; it must not write. Its errors pass."""
-        return self._replica.look(ask)
+        return self.glimpse().look(ask)
 
     def contains(self, update: bytes) -> bool:
         """Whether an update would change nothing, its deletions included.
 
         Raises UpdateError if the bytes are not an update.
         """
-        state = self._replica.state
-        if self._pendings:
+        replica = self.wake()
+        state, pendings = replica.state, replica.pendings
+        if pendings:
             ready = ready_part(update, decode_state_vector(state))
-            if ready.part is None or not self._pendings.cover(ready):
-                return self._pendings.cover(ready)
+            if ready.part is None or not pendings.cover(ready):
+                return pendings.cover(ready)
             update = ready.part
         rest = difference(update, state)
         if rest[0] != 0:
@@ -268,6 +244,21 @@ class Document:
             return True
         deletions = self.diff(state)
         return rest == deletions or covers(outline(deletions).deletes, outline(rest).deletes)
+
+
+def opened(
+    known: Sequence[bytes], vector: bytes | None, *, client_id: int, bounds: Bounds, careful: bool
+) -> Document:
+    """The document of a snapshot and the rows after it; raises as `Document.rebuild` does.
+
+    `vector` is the state vector of the snapshot, where that is whole and proved, else None. A
+    snapshot alone then sleeps.
+    """
+    if vector is not None and len(known) == 1 and not careful:
+        document = Document(client_id=client_id, bounds=bounds, exact=True)
+        document.lay_down(known[0], vector)
+        return document
+    return Document.rebuild(known, client_id=client_id, bounds=bounds, exact=True, careful=careful)
 
 
 def _accepted(updates: Sequence[bytes], results: list[UpdateError | None]) -> list[bytes]:

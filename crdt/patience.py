@@ -65,6 +65,11 @@ class PatientReplica:
         return self._replica.broken
 
     @property
+    def is_settled(self) -> bool:
+        """Whether all that came is in its encoding: nothing waits, nor ever was out of order."""
+        return not (self.careful or self.pendings or self.poison)
+
+    @property
     def state(self) -> bytes:
         """The state vector of what is integrated."""
         return self._replica.state

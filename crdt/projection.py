@@ -74,7 +74,7 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
 
 def project(document: Document) -> Projection:
     """The projection of a document. Raises DocumentBroken."""
-    reader, roots = document._replica.look(_read)  # noqa: SLF001  (a reader of the same package)
+    reader, roots = document.look(_read)
     texts = {name: value for name, value in roots.items() if reader.kinds[name] in ("xml", "text")}
     maps = {name: value for name, value in roots.items() if reader.kinds[name] == "map"}
     relations = _relations(roots, texts)

@@ -41,7 +41,7 @@ def restoration(version: Document) -> Change:
 
     So does the change, before it wrote anything.
     """
-    return restoration_of(version._replica.look(_roots))  # noqa: SLF001  (of the same package)
+    return restoration_of(version.look(_roots))
 
 
 def restoration_of(roots: dict[str, Any]) -> Change:
@@ -51,7 +51,7 @@ def restoration_of(roots: dict[str, Any]) -> Change:
 
 def roots_of_rows(rows: list[bytes]) -> dict[str, Any]:
     """The roots of a version from its rows; for a helper process. Raises as `restoration`."""
-    return Document.rebuild(rows)._replica.look(_roots)  # noqa: SLF001
+    return Document.rebuild(rows).look(_roots)
 
 
 def _roots(doc: "pycrdt.Doc[Any]") -> dict[str, Any]:

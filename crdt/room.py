@@ -23,7 +23,7 @@ from crdt.awareness import Awareness
 from crdt.bounds import Bounds
 from crdt.breakage import Breakage
 from crdt.cursors import Cursors
-from crdt.document import EMPTY_STATE, Document
+from crdt.document import EMPTY_STATE, Document, opened
 from crdt.effects import (
     Acknowledge,
     Append,
@@ -56,7 +56,6 @@ from crdt.events import (
 from crdt.extending import mypyc_attr
 from crdt.intake import Intake
 from crdt.ledger import Answers, Ledger
-from crdt.sleeping import opened, wake_for
 from crdt.syncing import Syncs
 from crdt.turn import Turn, turn_away
 from crdt.waiting import Waiting
@@ -81,7 +80,7 @@ class Room:
 
     def __init__(self, bounds: Bounds, *, client_id: int, awareness: Awareness) -> None:
         self.bounds, self.phase = bounds, Phase.LOADING
-        self.document = Document.rebuild((), client_id=client_id, bounds=bounds, exact=True)
+        self.document = Document(client_id=client_id, bounds=bounds, exact=True)
         self.sessions: dict[Session, None] = {}
         self.ledger, self.intake = Ledger(), Intake(bounds)
         self.cursors, self.syncs = Cursors(awareness, bounds), Syncs(self)
@@ -155,7 +154,6 @@ class Room:
         updates: list[Item] = []
         try:
             self.vector_before = self.document.state_vector()
-            wake_for(self.document, inbox)
             for item in inbox:
                 if item[1] == wire.UPDATE:
                     updates.append(item)

@@ -75,14 +75,15 @@ class Tracker:
 
     def _attach(self, document: Document) -> bool:
         """Listen to the document that is inside ours now; whether it is another than before."""
-        inner: Any = document.look(lambda doc: doc)
+        replica = document.wake()
+        inner: Any = replica.look(lambda doc: doc)
         if inner is self._inner:
             return False
         self._inner = inner
         self._round += 1
         self._since = None
         self._subscriptions = [
-            document.look(partial(_listen, name=name, heard=self._heard))
+            replica.look(partial(_listen, name=name, heard=self._heard))
             for name in self.collections
         ]
         return True

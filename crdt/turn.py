@@ -100,6 +100,7 @@ class Turn:
         """Check, apply in one transaction, then store and share: the hot path."""
         room = self.room
         document, intake = room.document, room.intake
+        document.wake()  # If it breaks by that, nobody here is to blame.
         waited = document.pending() if document.has_pending else []
         verdicts: list[str | None] | None = None
         good = items
@@ -211,9 +212,10 @@ class Turn:
             counted = session.asked.pop(0)
         self.counted = counted
         document = self.room.document
-        self.applying = [item]
         reason, news = KNOWN, EMPTY_UPDATE
         if update != EMPTY_UPDATE:
+            document.wake()
+            self.applying = [item]
             verdict = self.room.intake.verdict(item, document)
             reason, news = (verdict, news) if verdict is not None else self._take(item)
         self.applying = []
@@ -249,6 +251,7 @@ class Turn:
     def edit(self, item: Item) -> None:
         """A change made by this server, as an adapter makes it."""
         session, _, change, _ = item
+        self.room.document.wake()
         self.applying = [item]
         try:
             made = self.room.document.edit(change)

@@ -23,6 +23,7 @@ from crdt.layout import Layout, Trial
 from crdt.room import Phase, Room
 from server.backlog import Backlog
 from server.caller import Caller
+from server.dozing import rest
 from server.errors import Busy
 from server.inspecting.breaker import Breaker
 from server.large import whole
@@ -94,9 +95,7 @@ class Documents:
         self._ticking: set[LiveRoom] = set()
         metrics.gauge("rooms", "Rooms in memory", lambda: len(self._rooms))
         metrics.gauge(
-            "sessions",
-            "Sessions in rooms",
-            lambda: sum(len(live.room.sessions) for live in self._rooms.values()),
+            "sessions", "Sessions in rooms", lambda: sum(len(r.room.sessions) for r in self.rooms())
         )
         metrics.gauge("unsaved_bytes", "Bytes not yet committed", lambda: flusher.unsaved_bytes)
 
@@ -270,6 +269,7 @@ class Documents:
     def sweep(self, now: float) -> None:
         """Expire presence and drop rooms that nobody needs; called about once a second."""
         for live in list(self._rooms.values()):
+            rest(live, now, self.settings.room_doze_s)
             if live.tail_bytes and self.backlog.is_long(live):
                 self.compact(live.record.id)
             if live.room.sessions:

@@ -28,7 +28,7 @@ from crdt.effects import (
 from crdt.events import FellBehind, Item, Left, TurnEnded
 from crdt.room import Phase, Room
 from crdt.tracking import Tracker
-from server import sharing, websocket
+from server import dozing, sharing, websocket
 from server.backlog import ROW_BYTES
 from server.member import Member
 from storage.documents import DocumentRecord
@@ -51,29 +51,11 @@ class LiveRoom:
     """A room, its inbox, and the way to the store and to its members."""
 
     __slots__ = (
-        "_turns",
-        "callers",
-        "dirty",
-        "documents",
-        "expected",
-        "following",
-        "head",
-        "held",
-        "idle_since",
-        "inbox",
-        "not_before",
-        "record",
-        "rights_version",
-        "room",
-        "seen_bytes",
-        "slow_turns",
-        "spent_s",
-        "tail_bytes",
-        "tail_rows",
-        "tracker",
-        "unsaved_bytes",
-        "whole_bytes",
-    )
+        "_turns", "callers", "dirty", "documents", "expected", "following", "head", "held",
+        "idle_since", "inbox", "not_before", "record", "rights_version", "room", "seen_bytes",
+        "slow_turns", "spent_s", "tail_bytes", "tail_rows", "tracker", "unsaved_bytes",
+        "whole_bytes", "written", "written_at",
+    )  # fmt: skip
 
     def __init__(self, documents: Documents, record: DocumentRecord, room: Room) -> None:
         self.documents = documents
@@ -100,6 +82,8 @@ class LiveRoom:
         self.whole_bytes = 0
         """Bytes of the newest snapshot, from above."""
         self.unsaved_bytes = 0
+        self.written, self.written_at = 0, 0.0
+        """Batches appended, as a sweep saw them last, and about when the last was."""
         self.tracker: Tracker | None = None
         """What hears of changed records, in documents that hold collections."""
         self.spent_s = 0.0
@@ -162,6 +146,7 @@ class LiveRoom:
         if inbox:
             started = perf_counter()
             self.inbox = []
+            slept = self.room.document.is_asleep
             try:
                 effects = self.room.handle(TurnEnded(inbox), now)
             except BaseException:
@@ -170,6 +155,8 @@ class LiveRoom:
             self.perform(effects)
             if self.room.phase is Phase.LOADING:
                 self.documents.backlog.grew(self)
+            if slept and self.room.sessions and not self.room.document.is_asleep:
+                dozing.roused(self, now, self.documents.settings.room_doze_s)
             self._spent(perf_counter() - started)
 
     def _spent(self, seconds: float) -> None:

@@ -5,7 +5,7 @@ same files run without it. A build is used only if every source is, byte for byt
 from: compiled code knows of the others what they were then.
 
 A module that declares msgspec structs is not one of them: mypyc drops what such a class is told
-(frozen, gc). Nor is one whose classes others derive from.
+(frozen, gc).
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from typing import Final
 log = logging.getLogger("plait")
 
 MODULES: Final = (
+    "crdt.building",
     "crdt.cursors",
+    "crdt.document",
     "crdt.intake",
     "crdt.ledger",
     "crdt.merging",
@@ -38,6 +40,7 @@ MODULES: Final = (
     "crdt.replica",
     "crdt.room",
     "crdt.session",
+    "crdt.sleeping",
     "crdt.structure",
     "crdt.surrogates",
     "crdt.syncing",

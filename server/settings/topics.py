@@ -209,6 +209,9 @@ class Rooms:
     room_idle_s: float = 30.0
     """Seconds for which a document that nobody has open stays in memory."""
 
+    room_doze_s: float = 3.0
+    """Seconds without an edit after which a small open document is kept as bytes only."""
+
     rooms_max: int = 20_000
     """Documents in memory at a time; opening one more is refused for now."""
 

@@ -10,11 +10,11 @@ from pycrdt import Doc, Text
 
 from crdt import wire
 from crdt.bounds import BOUNDS
-from crdt.document import EMPTY_STATE, EMPTY_UPDATE, Document
+from crdt.document import EMPTY_STATE, EMPTY_UPDATE, Document, opened
 from crdt.effects import Acknowledge, Append, Broadcast, Effect, Refuse, Reload, Send, Session
-from crdt.errors import DocumentBroken, UpdateError
+from crdt.errors import DocumentBroken, OutOfOrder, UpdateError
 from crdt.events import CHECKED, EDIT, PUSH, Item, Loaded, Remote
-from crdt.sleeping import Sleeping, opened
+from crdt.sleeping import LIGHT_BYTES
 from tests.crdt.rooms import Editor, Play, cursor, joining, read
 
 _BROKEN = b"\1\1\7\0\xff nothing that can be decoded"
@@ -38,7 +38,13 @@ def _asleep() -> tuple[Play, Editor, Document]:
 
 
 def _sleeps(play: Play) -> bool:
-    return type(play.room.document) is Sleeping
+    return play.room.document.is_asleep
+
+
+def _laid_down(snapshot: bytes, state_vector: bytes) -> Document:
+    document = Document()
+    document.lay_down(snapshot, state_vector)
+    return document
 
 
 def _sent(effects: Sequence[Effect]) -> list[bytes]:
@@ -64,12 +70,12 @@ def test_who_has_all_is_sent_the_deletions() -> None:
     document = Document.rebuild([first.type("abc"), first.erase(), second.type("def")])
     vector = document.state_vector()
     turned = vector[:1] + vector[3:] + vector[1:3]
-    asleep = Sleeping(document.encode(), turned, client_id=1, bounds=BOUNDS)
+    asleep = _laid_down(document.encode(), turned)
 
     rest = asleep.diff(vector)
 
     assert rest == document.diff(vector) != EMPTY_UPDATE
-    assert type(asleep) is Sleeping
+    assert asleep.is_asleep
 
 
 def test_who_has_a_part_is_sent_the_rest() -> None:
@@ -78,12 +84,12 @@ def test_who_has_a_part_is_sent_the_rest() -> None:
     has: Doc[Any] = Doc()
     has.apply_update(editor.updates[0])
     newer = Document.rebuild([document.encode(), editor.type("!")])
-    asleep = Sleeping(newer.encode(), newer.state_vector(), client_id=1, bounds=BOUNDS)
+    asleep = _laid_down(newer.encode(), newer.state_vector())
 
     has.apply_update(asleep.diff(has.get_state()))
 
     assert str(has.get("text", type=Text)) == "ello world!"
-    assert type(asleep) is Document
+    assert not asleep.is_asleep
     with pytest.raises(UpdateError):
         play.room.document.diff(b"\1\xff")
 
@@ -162,7 +168,7 @@ def test_a_snapshot_that_breaks_is_nobodys_fault() -> None:
 
 def test_a_broken_one_stays_broken() -> None:
     """Whoever asks again is told again; what is known without it is still known."""
-    asleep = Sleeping(_BROKEN, b"\1\7\1", client_id=1, bounds=BOUNDS)
+    asleep = _laid_down(_BROKEN, b"\1\7\1")
     for _ in range(2):
         with pytest.raises(DocumentBroken) as caught:
             asleep.apply_turn([EMPTY_UPDATE])
@@ -183,14 +189,14 @@ def test_only_a_snapshot_alone_sleeps() -> None:
         opened([snapshot], vector, client_id=1, bounds=BOUNDS, careful=True),
     ]
 
-    assert [type(each) for each in made] == [Document] * 3
+    assert [each.is_asleep for each in made] == [False] * 3
     assert [read(each.encode()) for each in made] == ["ello world!", "ello world", "ello world"]
 
 
 def test_it_answers_as_one_that_is_awake() -> None:
     """Every question that has an answer of its own while it sleeps has the same one after it."""
     _, document = _stored()
-    asleep = Sleeping(document.encode(), document.state_vector(), client_id=1, bounds=BOUNDS)
+    asleep = _laid_down(document.encode(), document.state_vector())
     for vector in (b"", EMPTY_STATE, document.state_vector()):
         assert asleep.diff(vector) == document.diff(vector)
     assert asleep.encode() == document.encode()
@@ -198,8 +204,79 @@ def test_it_answers_as_one_that_is_awake() -> None:
     assert (asleep.has_pending, asleep.pending(), asleep.take_poison()) == (False, [], [])
     assert asleep.settle() is None
     assert not asleep.broken
-    assert type(asleep) is Sleeping
+    assert asleep.is_asleep
 
     assert asleep.same(document)
     assert document.same(asleep)
-    assert type(asleep) is Document
+    assert not asleep.is_asleep
+
+
+def test_a_look_lets_it_sleep() -> None:
+    """Who only reads finds everything, again and again; a large one is decoded for good."""
+    _, document = _stored()
+    asleep = _laid_down(document.encode(), document.state_vector())
+    for _ in range(2):
+        assert asleep.look(lambda doc: str(doc.get("text", type=Text))) == "ello world"
+    assert asleep.is_asleep
+
+    editor = Editor()
+    editor.type("x" * LIGHT_BYTES)
+    large = Document.rebuild(editor.updates)
+    asleep = _laid_down(large.encode(), large.state_vector())
+    assert asleep.look(lambda doc: len(doc.get("text", type=Text))) == LIGHT_BYTES
+    assert not asleep.is_asleep
+
+
+def test_a_look_at_what_is_broken_says_so() -> None:
+    """As every other question does that cannot be answered from the bytes."""
+    asleep = _laid_down(_BROKEN, b"\1\7\1")
+    for _ in range(2):
+        with pytest.raises(DocumentBroken):
+            asleep.look(lambda doc: doc)
+        assert asleep.broken
+
+
+def test_a_document_that_dozed_is_the_same() -> None:
+    """In all that can be asked, deletions and characters of two units included."""
+    editor, document = _stored()
+    document.apply_turn([editor.type("\U0001f600 smile")])
+    before = (document.encode(), document.state_vector())
+    twin = Document.rebuild(editor.updates)
+
+    document.doze()
+
+    assert document.is_asleep
+    assert (document.encode(), document.state_vector()) == before
+    assert document.apply_turn([editor.type("!")]) == [None]
+    twin.apply_turn(editor.updates[-1:])
+    assert document.same(twin)
+    assert read(document.encode()).endswith("smile!")
+
+
+def test_what_waits_keeps_it_awake() -> None:
+    """An update before its predecessor is in no snapshot; nor is one that is too large light."""
+    editor = Editor()
+    first, second = editor.type("a"), editor.type("b")
+    waiting = Document()
+    waiting.apply_turn([second])
+    waiting.doze()
+    assert not waiting.is_asleep
+    waiting.apply_turn([first])
+    assert read(waiting.encode()) == "ab"
+    waiting.doze()  # It was careful once, and stays so.
+    assert not waiting.is_asleep
+
+    large = Document()
+    large.apply_turn([Editor(9).type("x" * LIGHT_BYTES)])
+    large.doze()
+    assert not large.is_asleep
+
+
+def test_one_that_dozed_heeds_the_order_as_before() -> None:
+    """A room's document raises OutOfOrder at the first update that waits, so that it is rebuilt."""
+    editor = Editor()
+    exact = Document.rebuild([editor.type("a")], exact=True)
+    exact.doze()
+    editor.type("b")
+    with pytest.raises(OutOfOrder):
+        exact.apply_turn([editor.type("c")])

@@ -47,7 +47,7 @@ def slow(play: Play, account: str = "slow", *, greets: bool = False) -> Session:
 
 def breaks(play: Play) -> None:
     """Whatever is asked of the document next panics."""
-    play.room.document._replica._replica._broken = "broken by the test"
+    play.room.document.wake()._replica._broken = "broken by the test"
     play.room.syncs.changed()
 
 
@@ -369,7 +369,7 @@ def test_a_session_over_which_it_breaks_again_and_again_must_come_anew() -> None
 
 
 def _broken_at_once(document: Document) -> None:
-    document._replica._replica._broken = "broken by the test"
+    document.wake()._replica._broken = "broken by the test"
 
 
 def test_what_others_were_sent_before_the_document_broke_is_sent() -> None:
@@ -380,7 +380,7 @@ def test_what_others_were_sent_before_the_document_broke_is_sent() -> None:
     play.turn(update(bob, typed))
     play.turn(step1(ada, b"\1\x14\1"), step1(eve, b"\1\x15\1"))
     cached = play.room.syncs.step2(b"\1\x14\1")
-    play.room.document._replica._replica._broken = "broken by the test"
+    play.room.document.wake()._replica._broken = "broken by the test"
 
     stored, after = play.stored(1), play.tell(Loaded([typed]))
 

@@ -38,7 +38,7 @@ SMALL = dataclasses.replace(BOUNDS, merge_from=3)
 
 def breaks_when_read(play: Play) -> None:
     """The document takes updates, and panics when somebody asks what it holds."""
-    replica: Any = play.room.document._replica._replica
+    replica: Any = play.room.document.wake()._replica
     replica._raw = Unreadable(replica._raw)
 
 

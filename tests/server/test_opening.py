@@ -6,8 +6,6 @@ import asyncio
 from pathlib import Path
 from uuid import UUID
 
-from crdt.document import Document
-from crdt.sleeping import Sleeping
 from server.live import LiveRoom
 from tests.clients import text_of
 from tests.inside import Guest, Inside, serving
@@ -62,11 +60,10 @@ async def test_who_opens_a_snapshot_is_sent_it_and_may_edit(database: str, tmp_p
         other = await guest.y("doc")
         await asyncio.gather(reader.sync(), other.sync())
         assert reader.replica.text == other.replica.text == _PAGE
-        assert type(_open(inside, document).room.document) is Sleeping
+        assert _open(inside, document).room.document.is_asleep
 
         await other.stored(await other.write("the end"))
         await until(lambda: reader.replica.text.endswith("the end"))
-        assert type(_open(inside, document).room.document) is Document
         await other.close()
         await reader.close()
         await forgotten(inside, document)

@@ -340,7 +340,7 @@ def doom(world: World) -> None:
     """The document of a room breaks by itself: whatever is asked of it next panics."""
     rooms = [live for live in _rooms(world) if live.room.phase is Phase.LIVE]
     if rooms:
-        replica: Any = world.rng.choice(rooms).room.document._replica._replica
+        replica: Any = world.rng.choice(rooms).room.document.wake()._replica
         if world.rng.random() < 0.5:
             replica._broken = "broken by the simulator"
         else:  # In the middle of a turn, when it is read.

@@ -124,7 +124,7 @@ class PatientReplica:
 
     def doc(self) -> pycrdt.Doc[Any]:
         """To look at."""
-        return self._document._replica._replica._doc
+        return self._document.wake()._replica._doc
 
 
 def text_of(doc: pycrdt.Doc[Any]) -> str:

@@ -92,7 +92,7 @@ class Log:
             return True
         ready = ready_part(update, decode_state_vector(self.truth.state_vector()))
         known = ready.part is None or self.truth.contains(ready.part)
-        return known and self.truth._pendings.cover(ready)
+        return known and self.truth.wake().pendings.cover(ready)
 
     def compact(self, boundary: int) -> str:
         """Put a snapshot in the place of the rows up to `boundary` that do not wait; or why not."""
