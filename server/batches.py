@@ -150,7 +150,7 @@ class Batches:
                 piece.settle(Busy("the store does not answer"))
         finally:
             for live, piece in rooms:
-                live.callers -= {piece}
+                live.await_commit(piece, on=False)
         self._cool_down()
         return [Outcome(piece.error, piece.changed) for piece in pieces]
 
@@ -166,7 +166,7 @@ class Batches:
             piece.settle(busy)
             return
         rooms.append((live, piece))
-        live.callers |= {piece}
+        live.await_commit(piece, on=True)
         # Not put there for the end of this turn of the loop: it is handled now.
         live.inbox.append((piece, PUSH | CHECKED, offer.update, b""))
         ledger = live.room.ledger

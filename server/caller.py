@@ -44,7 +44,7 @@ class Caller(Member):
         Raises UpdateError (refused), Busy (not committed in time, or the room is not to be had:
         try again), Forbidden (the document is gone), or what the change itself raised.
         """
-        live.callers |= {self}
+        live.await_commit(self, on=True)
         live.put(self, kind, payload, b"")
         try:
             async with asyncio.timeout(timeout_s):
@@ -52,7 +52,7 @@ class Caller(Member):
         except TimeoutError:
             raise Busy("the store does not answer") from None
         finally:
-            live.callers -= {self}
+            live.await_commit(self, on=False)
         if not ok:
             raise self._refusal()
 

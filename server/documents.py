@@ -178,7 +178,7 @@ class Documents:
             self.breaker.failed(live.record.id, "a fault of the server ended its room")
         live.tell(Fenced(0, reason))
         live.turn(self.turns.clock())  # What came in this turn of the loop is turned away, too.
-        for caller in list(live.callers):
+        for caller in list(live.callers or ()):
             caller.dismissed(reason)  # A fault may have swallowed its answer.
         self.forget(live)
 

@@ -39,6 +39,7 @@ def _doze(live: LiveRoom) -> None:
     room = live.room
     if not room.is_live or live.tracker is not None:  # A tracker hears the document that is there.
         return
+    room.syncs.changed()  # What was sent lately is encoded anew for the next who asks.
     try:
         room.document.doze()
     except DocumentBroken:

@@ -41,7 +41,7 @@ class Glance(Member):
         if is_committed(live):
             self.over(live.head)
         else:
-            live.callers |= {self}
+            live.await_commit(self, on=True)
             live.put(self, EDIT, _nothing, b"")
             turn_now(live, clock())
 
@@ -62,7 +62,7 @@ class Glance(Member):
         """What was seen holds up to this row of the log."""
         if not self.is_over:
             self.is_over, self.sequence = True, sequence
-            self.live_room.callers -= {self}
+            self.live_room.await_commit(self, on=False)
             if self.tally is not None:
                 self.tally.one_less()
 
@@ -80,7 +80,7 @@ async def committed(glances: Sequence[Glance], timeout_s: float) -> None:
         log.warning("changes wait for commits that do not come")
     finally:
         for glance in waiting:  # Those that are over have left.
-            glance.live_room.callers -= {glance}
+            glance.live_room.await_commit(glance, on=False)
 
 
 def _nothing(document: object) -> None:

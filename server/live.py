@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from crdt import events
 from crdt.effects import (
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("plait.documents")
 
-_NOBODY: Final[frozenset[Member]] = frozenset()
 _PACED_MAX = 12
 """Messages for which the turn of a crowded room is not held up any longer."""
 _BUSY_ROWS = 64
@@ -92,8 +91,8 @@ class LiveRoom:
         """How often that was noticeable to others."""
         self.following: Following | None = None
         """Its place in a log that other nodes write too."""
-        self.callers: frozenset[Member] = _NOBODY
-        """REST requests that wait for their commit."""
+        self.callers: set[Member] | None = None
+        """REST requests that wait for their commit, while there are any; see `await_commit`."""
 
     def track(self, collections: Sequence[str]) -> None:
         """Hear of the records that change in these collections, from the load on."""
@@ -177,6 +176,18 @@ class LiveRoom:
     def failed(self) -> None:
         """A fault of our own: refuse this room, keep the process."""
         self.documents.give_up(self, "internal")
+
+    def await_commit(self, caller: Member, *, on: bool) -> None:
+        """A REST request waits for its commit, or does no longer."""
+        callers = self.callers
+        if on:
+            if callers is None:
+                callers = self.callers = set()
+            callers.add(caller)
+        elif callers is not None:
+            callers.discard(caller)
+            if not callers:
+                self.callers = None  # An empty set takes 216 bytes.
 
     # -- out --------------------------------------------------------------------------
 

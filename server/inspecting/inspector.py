@@ -132,7 +132,7 @@ class Inspector:
 
     def _clients(self, live: LiveRoom) -> list[schema.Client]:
         now = self.documents.turns.clock()
-        members = [*live.members(), *live.callers][:SHOWN_MAX]
+        members = [*live.members(), *(live.callers or ())][:SHOWN_MAX]
         return [_client(member, now) for member in members]
 
     async def compact(self, document: UUID) -> Compacted | None:
