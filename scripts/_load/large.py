@@ -11,6 +11,7 @@ from .client import Client, Reader
 from .codec import state_vector_clocks
 from .ledger import Room
 from .measure import Figures, percentiles
+from .probe import Probe
 from .scenarios import Outcome, Plan, Stage, memory
 from .trace import load_trace
 from .typing_work import BASE_CLIENT, ROOT, Edit, writing_session
@@ -18,6 +19,8 @@ from .typing_work import BASE_CLIENT, ROOT, Edit, writing_session
 EDITS_PER_TRANSACTION = 1000
 SETTLE_S = 0.15
 """The server may have work left after the last byte of a join."""
+QUIET_S, QUIET_S_MAX = 4, 30
+"""What an upload leaves behind (compaction, an index of words) is no part of the joins after it."""
 MESSAGE_BYTES = 8192
 MESSAGES = 20_000
 MESSAGES_AT_ONCE = 50
@@ -83,6 +86,20 @@ def summary(joins: Sequence[Figures]) -> Figures:
     }
 
 
+async def rested(probe: Probe) -> None:
+    """Wait until a server does nothing for some seconds; two seconds where it cannot be seen."""
+    await asyncio.sleep(2)
+    quiet = QUIET_S if not probe.pid else 0
+    for _ in range(QUIET_S_MAX):
+        if quiet == QUIET_S:
+            return
+        probe.refresh()
+        before = probe.cpu()
+        await asyncio.sleep(1)
+        used = probe.cpu().since(before)
+        quiet = quiet + 1 if used.server + used.postgres < 0.02 else 0
+
+
 async def join(stage: Stage, plan: Plan) -> Outcome:
     """Newcomers to one large document: the first one, then one after the other, then at once.
 
@@ -96,7 +113,7 @@ async def join(stage: Stage, plan: Plan) -> Outcome:
         author = await stage.join(room)
         author.write(update)
         stay.append(author)
-        await asyncio.sleep(2)
+        await rested(stage.probe)
     stage.probe.refresh()
     first, reader = await one_join(stage, room, len(update) // 2)
     stay.append(reader)
