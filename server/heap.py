@@ -7,6 +7,7 @@ or one large one, a process would seem to need what it only once needed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import gc
 from collections.abc import Callable, Iterable
@@ -57,12 +58,17 @@ class Tidy:
         trim()
 
 
-_ADDRESSES: Final = [
-    each
-    for module in ("yarl._parse", "yarl._url")
-    for each in vars(import_module(module)).values()
-    if hasattr(each, "cache_clear")
-]
+def _caches(*modules: str) -> list[Any]:
+    """What in these modules remembers its answers; they are another's, and may be gone one day."""
+    found: list[Any] = []
+    for name in modules:
+        with contextlib.suppress(ImportError):
+            kept = vars(import_module(name)).values()
+            found += [each for each in kept if hasattr(each, "cache_clear")]
+    return found
+
+
+_ADDRESSES: Final = _caches("yarl._parse", "yarl._url")
 """What remembers the last requests' addresses, tokens included: some hundreds of each kind, which
 hold the pages that they lie in."""
 
