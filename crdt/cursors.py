@@ -8,7 +8,8 @@ hundreds expensive.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from crdt import wire
 from crdt.awareness import Awareness, Entry, decode, encode
@@ -16,46 +17,66 @@ from crdt.bounds import Bounds
 from crdt.claims import Claim, SharedAwareness
 from crdt.effects import Session
 
+NewAwareness: TypeAlias = Callable[[], Awareness]
+"""Makes the states of a room that has none yet."""
+
 
 class Cursors:
     """The awareness of one room and what of it waits to be shown."""
 
-    __slots__ = ("_awareness", "_bounds", "_held", "_shown_at", "due", "news", "shared")
+    __slots__ = ("_awareness", "_bounds", "_held", "_make", "_shown_at", "due", "news")
 
-    def __init__(self, awareness: Awareness, bounds: Bounds) -> None:
-        self._awareness = awareness
+    def __init__(self, make: NewAwareness, bounds: Bounds) -> None:
+        self._make = make
+        self._awareness: Awareness | None = None
+        """Made when somebody shows a state: its tables take 270 bytes, and in many rooms nobody
+        ever does."""
         self._bounds = bounds
         self._held: dict[int, Entry] | None = None
         self._shown_at = float("-inf")
         self.due: float | None = None
         """When what is held must be shown."""
-        self.shared = awareness if isinstance(awareness, SharedAwareness) else None
-        """Where other nodes may have some of the sessions."""
         self.news: dict[int, Claim] | None = None
         """What other nodes are to be told, by client; see `take_news`."""
+
+    def _made(self) -> Awareness:
+        if self._awareness is None:
+            self._awareness = self._make()
+        return self._awareness
+
+    @property
+    def shared(self) -> SharedAwareness | None:
+        """The states, where other nodes may have some of the sessions; None if there are none."""
+        known = self._awareness
+        return known if isinstance(known, SharedAwareness) else None
 
     def hear(self, session: Session, payload: bytes, now: float) -> list[Entry]:
         """What of a session's awareness message all must be told. Raises WireError."""
         entries = decode(payload, self._bounds)
-        told = self._awareness.update(session, session.account, entries, now)
+        told = self._made().update(session, session.account, entries, now)
         self._note(told)
         return told
 
     def hear_elsewhere(self, claims: Iterable[Claim], now: float, readers: int) -> bytes | None:
         """What another node says; the message to send now, if there is one."""
-        assert self.shared is not None
-        told = self.shared.hear(claims, now)
+        shared = self._made()
+        assert isinstance(shared, SharedAwareness)
+        told = shared.hear(claims, now)
         return self.show({entry.client: entry for entry in told}, now, readers) if told else None
 
     def lose(self, node: bytes, now: float, *, unheard_since: float = math.inf) -> bytes | None:
         """A node is gone, or did not say again who is there: cursors go with their sessions."""
-        assert self.shared is not None
-        return self._gone(self.shared.lose(node, now, unheard_since=unheard_since))
+        shared = self.shared
+        return (
+            None
+            if shared is None
+            else self._gone(shared.lose(node, now, unheard_since=unheard_since))
+        )
 
     def _note(self, entries: list[Entry]) -> None:
-        if self.shared is not None and entries:
+        if entries and (shared := self.shared) is not None:
             news = self.news or {}
-            news.update({claim.client: claim for claim in self.shared.claims(entries)})
+            news.update({claim.client: claim for claim in shared.claims(entries)})
             self.news = news
 
     def take_news(self) -> dict[int, Claim]:
@@ -86,7 +107,7 @@ class Cursors:
             if held:  # Else those who moved have left meanwhile.
                 self._shown_at = now
                 bodies.append(_message(held.values()))
-        gone = self._awareness.expire(now)
+        gone = [] if self._awareness is None else self._awareness.expire(now)
         if gone:
             self._note(gone)
             bodies.append(_message(gone))
@@ -94,6 +115,8 @@ class Cursors:
 
     def leave(self, session: Session, now: float) -> bytes | None:
         """A session is gone: its cursors go with it, at once."""
+        if self._awareness is None:
+            return None
         gone = self._awareness.leave(session, now)
         self._note(gone)
         return self._gone(gone)
@@ -106,11 +129,11 @@ class Cursors:
 
     def entries(self) -> list[Entry]:
         """Everybody's state."""
-        return self._awareness.states()
+        return [] if self._awareness is None else self._awareness.states()
 
     def states(self) -> bytes | None:
         """Everybody's state, for one who joins; None if there is none."""
-        states = self._awareness.states()
+        states = self.entries()
         return _message(states) if states else None
 
 

@@ -113,11 +113,12 @@ class Document(Sleeper):
         results, news = replica.apply(updates, observe=observe)
         if observe:
             late = [update for update in pendings.updates() if update not in (waiting or ())]
-            self._turn = [*([news] if news else ()), *late]
+            turn = [*([news] if news else ()), *late]
         else:
-            self._turn = _accepted(updates, results)
+            turn = _accepted(updates, results)
         if pendings and before != replica.state:
-            self._turn += replica.settle(pendings.allow(TURN_BYTES))
+            turn += replica.settle(pendings.allow(TURN_BYTES))
+        self._turn = turn
         return results
 
     def apply_stored(self, rows: Sequence[bytes]) -> list[UpdateError | None]:
@@ -132,9 +133,10 @@ class Document(Sleeper):
     @property
     def turn_update(self) -> bytes:
         """One update for all that the last `apply_turn` accepted or that stopped waiting by it."""
-        if len(self._turn) != 1:
-            self._turn = [merge(self._turn)]
-        return self._turn[0]
+        turn = self._turn or []
+        if len(turn) != 1:
+            turn = self._turn = [merge(turn)]
+        return turn[0]
 
     def apply_observed(self, update: bytes) -> bytes | None:
         """Apply a checked update in a transaction of its own; answers what was new, or None.

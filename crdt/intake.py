@@ -30,7 +30,8 @@ class Intake:
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
-        self._recent: dict[bytes, None] = {}
+        self._recent: dict[bytes, None] | None = None
+        """None while there are none."""
         self._is_quiet = True
         """Nothing was applied since the last `rest`."""
         self.trial: Trial | None = None
@@ -53,7 +54,7 @@ class Intake:
         try:
             for session, kind, update, _ in items:
                 size += len(update)
-                if update in recent or not session.can_write:
+                if (recent is not None and update in recent) or not session.can_write:
                     return False
                 if kind == wire.UPDATE:
                     check(update, bounds)
@@ -68,7 +69,7 @@ class Intake:
     def verdict(self, item: Item, document: Document) -> str | None:
         """Why an update may not be applied, KNOWN if it changes nothing, else None."""
         session, kind, update, _ = item
-        if update in self._recent:
+        if self._recent is not None and update in self._recent:
             return KNOWN
         try:
             if not kind & CHECKED:
@@ -111,17 +112,20 @@ class Intake:
             self._shrunk = True
         if size <= self.bounds.recent_update_bytes_max:
             recent = self._recent
-            recent[update] = None
-            if len(recent) > self.bounds.recent_updates_max:
-                del recent[next(iter(recent))]
+            if recent is None:
+                self._recent = {update: None}
+            else:
+                recent[update] = None
+                if len(recent) > self.bounds.recent_updates_max:
+                    del recent[next(iter(recent))]
 
     def rest(self) -> None:
         """A second is over: repeats come soon or never, so a quiet document remembers nothing.
 
         A repeat that comes later is applied once more, changes nothing, and is a row more.
         """
-        if self._is_quiet and self._recent:
-            self._recent = {}
+        if self._is_quiet:
+            self._recent = None
         self._is_quiet = True
 
     def _fits(self, size: int, document: Document) -> bool:

@@ -15,17 +15,23 @@ class Ledger:
     confirms may rest on anything that was applied by then.
     """
 
-    __slots__ = ("_answers", "_owed", "appended", "committed", "in_flight", "missed")
+    __slots__ = ("_answers", "_flying", "_owed", "appended", "committed", "missed")
 
     def __init__(self) -> None:
         self.appended = 0
         self.committed = 0
-        self.in_flight: dict[int, Rows] = {}
-        """Kept until stored, so that a document that broke is rebuilt with them."""
+        self._flying: dict[int, Rows] | None = None
+        """Kept until stored, so that a document that broke is rebuilt with them; None: nothing."""
         self.missed: list[bytes] | None = []
         """While the log is being read: rows stored meanwhile, which the reading may have missed."""
-        self._answers: list[tuple[int, Answers]] = []  # Few, and an empty deque takes 700 bytes.
+        self._answers: list[tuple[int, Answers]] | None = None
+        """Few, and an empty deque takes 700 bytes; None while nobody waits."""
         self._owed: dict[Session, tuple[int, bytes | None]] | None = None
+
+    @property
+    def in_flight(self) -> dict[int, Rows]:
+        """Batches that are not stored yet, by number."""
+        return self._flying or {}
 
     @property
     def settled(self) -> bool:
@@ -35,7 +41,7 @@ class Ledger:
     @property
     def idle(self) -> bool:
         """Nothing is in flight and nobody waits."""
-        return not (self.in_flight or self._answers)
+        return not (self._flying or self._answers)
 
     @property
     def owes(self) -> bool:
@@ -49,7 +55,11 @@ class Ledger:
         words of its own, and it takes them for stored.
         """
         self.appended += 1
-        self.in_flight[self.appended] = rows
+        flying = self._flying
+        if flying is None:
+            self._flying = {self.appended: rows}
+        else:
+            flying[self.appended] = rows
         if self._owed:
             authors, owed = {author for author, _ in rows}, self._owed
             for session in [session for session in owed if session in authors]:
@@ -60,36 +70,43 @@ class Ledger:
         """What may be answered at once; the rest waits for the commit of all appended so far."""
         if self.committed >= self.appended:
             return answers
-        self._answers.append((self.appended, answers))
+        waiting = self._answers
+        if waiting is None:
+            self._answers = [(self.appended, answers)]
+        else:
+            waiting.append((self.appended, answers))
         return []
 
     def stored(self, batch: int) -> Answers:
         """Batch `batch` and all before it are committed: what may be answered now, in order."""
         assert batch <= self.appended, "the store confirmed what was never appended"
+        flying = self._flying
         while self.committed < batch:
             self.committed += 1
-            rows = self.in_flight.pop(self.committed, None)
+            rows = None if flying is None else flying.pop(self.committed, None)
             if rows and self.missed is not None:
                 self.missed += [update for _, update in rows]
-        if not self.in_flight:
-            self.in_flight = {}  # An emptied one keeps the 200 bytes of its table.
+        if not flying:
+            self._flying = None
         answers = self._answers
-        if not answers or answers[0][0] > self.committed:
+        if answers is None or answers[0][0] > self.committed:
             return []
         ready = answers[0][1]
         count = 1
         while count < len(answers) and answers[count][0] <= self.committed:
             ready = ready + answers[count][1]
             count += 1
-        del answers[:count]
+        if count == len(answers):
+            self._answers = None
+        else:
+            del answers[:count]
         return ready
 
     def refuse_all(self) -> Answers:
         """The store refused for good: everything that waited is answered no."""
-        refused = [(s, False, body) for _, answers in self._answers for s, _, body in answers]
-        self._answers.clear()
-        self._owed = None
-        self.in_flight.clear()
+        waiting = self._answers or []
+        refused = [(s, False, body) for _, answers in waiting for s, _, body in answers]
+        self._answers = self._owed = self._flying = None
         return refused
 
     def owe(self, session: Session, vector: bytes | None, *, next_batch: bool) -> None:

@@ -19,10 +19,9 @@ from enum import Enum
 
 from crdt import wire
 from crdt.alone import push_alone
-from crdt.awareness import Awareness
 from crdt.bounds import Bounds
 from crdt.breakage import Breakage
-from crdt.cursors import Cursors
+from crdt.cursors import Cursors, NewAwareness
 from crdt.document import EMPTY_STATE, Document, opened
 from crdt.effects import (
     Acknowledge,
@@ -78,7 +77,7 @@ class Room:
         *("ledger", "on_document", "phase", "sessions", "syncs", "vector_before", "waiting"),
     )
 
-    def __init__(self, bounds: Bounds, *, client_id: int, awareness: Awareness) -> None:
+    def __init__(self, bounds: Bounds, *, client_id: int, awareness: NewAwareness) -> None:
         self.bounds, self.phase = bounds, Phase.LOADING
         self.document = Document(client_id=client_id, bounds=bounds, exact=True)
         self.sessions: dict[Session, None] = {}

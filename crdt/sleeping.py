@@ -43,12 +43,12 @@ class Sleeper:
         """What is known while it sleeps, and the state vector of that."""
         self._cause: str | None = None
         """Why it cannot be woken."""
-        self._turn: list[bytes] = []
+        self._turn: list[bytes] | None = None
         """What the last turn brought, to be merged if anybody asks."""
 
     def lay_down(self, snapshot: bytes, state_vector: bytes) -> None:
         """Let it be what a snapshot says that is whole and proved; nothing is decoded."""
-        self._replica, self._turn = None, []
+        self._replica = self._turn = None
         self._snapshot, self._vector = snapshot, state_vector
 
     @property

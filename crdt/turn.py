@@ -208,8 +208,9 @@ class Turn:
         """
         session, kind, update, body = item
         counted = True
-        if session.asked and kind & ~CHECKED != PUSH:
-            counted = session.asked.pop(0)
+        asked = session.asked
+        if asked and kind & ~CHECKED != PUSH:
+            counted, session.asked = asked[0], asked[1:] or None
         self.counted = counted
         document = self.room.document
         reason, news = KNOWN, EMPTY_UPDATE

@@ -132,7 +132,7 @@ class Documents:
         self.breaker.check(record.id)
         if len(self._rooms) >= self.settings.rooms_max:
             raise Busy("too many documents are open")
-        room = Room(self.bounds, client_id=secrets.randbits(32), awareness=self.new_awareness())
+        room = Room(self.bounds, client_id=secrets.randbits(32), awareness=self.new_awareness)
         live = self._rooms[record.id] = LiveRoom(self, record, room)
         if self.nodes is not None:
             live.following = self.nodes.follow(live)

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any, Final
 
-GONE_MIN: Final = 100
-"""Rooms and connections that must have gone, and a quarter of those left."""
+MOVED_MIN: Final = 100
+"""Rooms and connections that must have come or gone, and a quarter of those there."""
+SETTLED_LOOKS: Final = 2
+"""Looks at rest until those who came have also said what they came for."""
 
 
 def tighten(table: dict[Any, Any] | set[Any]) -> None:
@@ -32,24 +34,36 @@ def trim() -> None:
 
 
 class Tidy:
-    """Gives memory back some time after many of what there was have gone."""
+    """Gives memory back some time after many have come, and after many have gone."""
 
     def __init__(self, tables: Callable[[], Iterable[dict[Any, Any] | set[Any]]] = tuple) -> None:
         self._tables = tables
         """What grew with the number."""
-        self._most = 0
-        self._lately = 0
+        self._least = self._most = 0
+        """Since memory was given back."""
+        self._lately = self._still = 0
 
     async def look(self, held: int) -> None:
-        """Called with their number now and then; acts once it has fallen far and falls no more."""
-        falls, self._lately = held < self._lately, held
-        self._most = max(self._most, held)
-        if not falls and self._most - held >= max(GONE_MIN, held // 4):
-            self._most = held
+        """Called with their number now and then; acts once it has moved far and rests.
+
+        Who comes leaves pages behind, too, of requests and of documents decoded for a moment: two
+        kilobytes a document in use. Who goes leaves tables, cycles and caches as well.
+        """
+        moved, self._lately = held - self._lately, held
+        self._least, self._most = min(self._least, held), max(self._most, held)
+        self._still = self._still + 1 if 0 <= moved < MOVED_MIN else 0
+        far = max(MOVED_MIN, held // 4)
+        if not self._still:
+            return
+        if self._most - held >= far:
+            self._least = self._most = held
             for table in self._tables():
                 tighten(table)
             gc.collect()
             await asyncio.to_thread(self.give_back)
+        elif held - self._least >= far and self._still >= SETTLED_LOOKS:
+            self._least = self._most = held
+            await asyncio.to_thread(trim)
 
     def give_back(self) -> None:
         """See `trim`; not on the event loop, which need not wait for it."""

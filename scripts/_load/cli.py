@@ -39,13 +39,14 @@ ROWS = {
     "this program, share of a core": "generator_core_share",
     "memory, kB/client": "kb_per_client",
     "memory, kB/document": "kb_per_document",
+    "first crowd, kB/document": "first_crowd_kb_per_document",
     "memory growth, MB": "growth_mb",
     "sent, MB": "sent_mb",
     "missed by the other reader": "other_reader_misses",
     "bytes per join": "bytes",
 }
 NEEDS_PID = {"us_per_delivery", "us_per_update", "ms_per_connect", "ms_per_join"}
-NEEDS_PID |= {"kb_per_client", "kb_per_document"}
+NEEDS_PID |= {"kb_per_client", "kb_per_document", "first_crowd_kb_per_document"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -73,7 +74,8 @@ def parser() -> argparse.ArgumentParser:
         "registration is open. '' sends none.",
     )
     out.add_argument("--clients", type=int, help="clients in all")
-    out.add_argument("--documents", type=int, help="documents (rooms, storm, idle)")
+    out.add_argument("--documents", type=int, help="documents (rooms, storm, idle, documents)")
+    out.add_argument("--crowds", type=int, help="crowds, one after the other (documents; 1)")
     out.add_argument("--typists", type=int, help="clients that write (fan-out; 1)")
     out.add_argument(
         "--rate",
@@ -116,6 +118,7 @@ def plan_of(name: str, options: argparse.Namespace) -> Plan:
     for field in (
         "clients",
         "documents",
+        "crowds",
         "typists",
         "window",
         "seconds",

@@ -30,6 +30,8 @@ class Plan:
     """Clients in all (fan-out, awareness, idle, storm), or per document (rooms)."""
     documents: int = 200
     """Documents (rooms, idle, storm)."""
+    crowds: int = 1
+    """How often such a crowd comes and goes (documents)."""
     typists: int = 1
     """Clients that write (fan-out)."""
     window: int = 16

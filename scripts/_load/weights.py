@@ -2,12 +2,16 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from time import perf_counter as now
 
+from .measure import Figures
+from .probe import Memory
 from .scenarios import Outcome, Plan, Stage, memory
 from .typing_work import base_update
 
-SETTLE_S = 2.0
+SETTLE_S, WRITTEN_S = 2.0, 5.0
+"""After the last connection, and after the last edit: what they needed for a moment is gone."""
 
 
 async def idle(stage: Stage, plan: Plan) -> Outcome:
@@ -44,26 +48,45 @@ async def documents(stage: Stage, plan: Plan) -> Outcome:
 
     The weight of the connection is in the first figure. A server that puts documents to sleep does
     so after a while: `seconds` is how long that is waited for.
+
+    What a first crowd leaves behind is mostly what any crowd of its size needs once. So where more
+    `crowds` follow, each with documents of its own, a document that sleeps weighs what they add to
+    it; what the first one left stands beside that.
     """
     base = base_update(1000, random.Random(1))  # noqa: S311 - repeatable prose
     # The first ones fill what a process reserves once, and are no part of the figures.
     early = await stage.found([stage.room(f"early-{number}") for number in range(100)], base)
     stage.probe.refresh()
     before = stage.probe.memory()
-    clients = await stage.found([stage.room(f"doc-{n}") for n in range(plan.documents)], base)
-    await asyncio.sleep(SETTLE_S)
-    live = stage.probe.memory()
-    await stage.leave(clients)
-    await asyncio.sleep(plan.seconds)
-    asleep = stage.probe.memory()
-
-    def each(grown: float) -> dict[str, float]:
-        return {"kb_per_document": round(grown * 1024 / plan.documents, 2)}
-
+    live, rests = before, [before]
+    for crowd in range(max(1, plan.crowds)):
+        rooms = [stage.room(f"doc-{crowd}-{number}") for number in range(plan.documents)]
+        clients = await stage.found(rooms, base)
+        await asyncio.sleep(WRITTEN_S)
+        live = live if crowd else stage.probe.memory()
+        await stage.leave(clients)
+        await asyncio.sleep(plan.seconds)
+        rests.append(stage.probe.memory())
     outcome: Outcome = {
-        "live": each(live.pss - before.pss),
-        "asleep": each(asleep.pss - before.pss),
+        "live": {"kb_per_document": _each([before, live], plan.documents)},
+        "asleep": asleep(rests, plan.documents),
         "totals": memory(stage.probe),
     }
     await stage.leave(early)
     return outcome
+
+
+def asleep(rests: Sequence[Memory], documents: int) -> Figures:
+    """What a document weighs that nobody has open: memory before, and when each crowd was gone."""
+    first = _each(rests[:2], documents)
+    if len(rests) <= 2:
+        return {"kb_per_document": first}
+    return {
+        "kb_per_document": _each(rests[1:], documents),
+        "first_crowd_kb_per_document": first,
+    }
+
+
+def _each(looks: Sequence[Memory], documents: int) -> float:
+    """Kilobytes for each document of the crowds between the first look and the last."""
+    return round((looks[-1].pss - looks[0].pss) * 1024 / documents / (len(looks) - 1), 2)

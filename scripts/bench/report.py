@@ -17,6 +17,7 @@ RATES = {
     "sent_mb": "sent MB",
     "seconds": "s",
     "other_reader_misses": "missed by the other reader",
+    "first_crowd_kb_per_document": "first crowd, kb per document",
     "updates_per_s": "upd/s",
     "deliveries_per_s": "del/s",
     "connects_per_s": "conn/s",

@@ -143,15 +143,15 @@ ROWS: dict[str, Row] = {
     ),
     "live-documents": Row(
         title="memory of a small document in use (2,000 of them, one client each)",
-        arguments=("documents",),
+        arguments=("documents", "--seconds", "1"),
         phase="live",
         length="",
         unit="kb_per_document",
         against=(Against("y-websocket", SERVER, 0.3), PYCRDT),
     ),
     "asleep": Row(
-        title="memory of a document that nobody has open (2,000 of them)",
-        arguments=("documents",),
+        title="memory of a document that nobody has open (three more crowds of 2,000)",
+        arguments=("documents", "--crowds", "4"),
         phase="asleep",
         length="",
         unit="kb_per_document",

@@ -58,7 +58,7 @@ class Play:
 
     def __init__(self, *rows: bytes, bounds: Bounds = BOUNDS, loaded: bool = True) -> None:
         self.now = 100.0
-        self.room = Room(bounds, client_id=1, awareness=Awareness(bounds))
+        self.room = Room(bounds, client_id=1, awareness=lambda: Awareness(bounds))
         if loaded:
             self.tell(Loaded(rows))
 

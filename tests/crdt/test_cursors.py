@@ -17,7 +17,7 @@ TICK = BOUNDS.presence_tick_s
 
 def cursors() -> Cursors:
     """The cursors of an empty room."""
-    return Cursors(Awareness(BOUNDS), BOUNDS)
+    return Cursors(Awareness, BOUNDS)
 
 
 def session(account: str = "ada") -> Session:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+from collections import deque
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -10,10 +13,10 @@ from pycrdt import Text
 
 from crdt import wire
 from crdt.awareness import decode
-from crdt.bounds import BOUNDS
+from crdt.bounds import BOUNDS, Bounds
 from crdt.effects import CloseAll, Session
 from crdt.events import EDIT, Fenced, Left, Loaded, Remote, Ticked
-from crdt.room import Phase
+from crdt.room import Phase, Room
 from tests.crdt.rooms import (
     Editor,
     Play,
@@ -400,3 +403,38 @@ def _append(text: str) -> Any:
 def _entries(body: bytes) -> list[tuple[int, int, bytes]]:
     _, data = wire.decode_y(body)
     return [(entry.client, entry.clock, entry.state) for entry in decode(data)]
+
+
+# -- at rest -------------------------------------------------------------------------------
+
+
+def _tables(room: Room) -> list[object]:
+    """The lists, dicts, sets and queues that are this room's own."""
+    found: list[object] = []
+    seen: set[int] = set()
+    waiting: list[object] = [room]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, (type, Bounds, FunctionType)):
+            continue
+        seen.add(id(one))
+        if isinstance(one, (list, dict, set, deque)):
+            found.append(one)
+        waiting += gc.get_referents(one)
+    return found
+
+
+def test_a_quiet_room_holds_one_table() -> None:
+    """Who is there; all else is made when something happens, and goes when that is over."""
+    play = Play()
+    ada = Session("ada", can_write=True, greets=True)
+    play.turn(joining(ada), step1(ada))
+    play.take(step2(ada, b"\0\0"), update(ada, Editor().type("a note")))
+    busy = len(_tables(play.room))
+    play.room.document.doze()
+    for _ in range(2):
+        play.tell(Ticked())
+
+    assert _tables(play.room) == [{ada: None}]
+    assert busy > 4
+    assert "a note" in play.text()

@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from server import heap
 from server.heap import Tidy, tighten
 
 GROWN_AND_TRIMMED = """
@@ -67,3 +70,21 @@ async def test_memory_is_given_back_when_many_have_gone_and_no_more_go() -> None
         seen.append(len(given))
 
     assert seen == [0, 0, 0, 0, 0, 1, 1, 1, 1]
+
+
+async def test_freed_pages_go_back_when_many_have_come_and_no_more_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not while they come, not for a few, and once; the tables of those who are there stay."""
+    tidy, trimmed = Tidy(lambda: pytest.fail("nobody has gone")), []
+    monkeypatch.setattr(heap, "trim", lambda: trimmed.append(len(trimmed)))
+    seen = []
+
+    for held in (10, 1000, 2000, 2010, 2020, 2100, 2600, 2600, 2610):
+        await tidy.look(held)
+        seen.append(len(trimmed))
+
+    assert seen == [0, 0, 0, 0, 1, 1, 1, 1, 1]
+    for held in (2700, 2750):
+        await tidy.look(held)
+    assert len(trimmed) == 2

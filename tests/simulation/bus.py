@@ -145,16 +145,14 @@ class Mouth:
         cursors.shared.reminders.clear()
 
     def _answer(self, live: LiveRoom) -> None:
-        assert live.room.cursors.shared is not None
-        claims = live.room.cursors.shared.own_claims()
-        if claims:
+        shared = live.room.cursors.shared
+        if shared is not None and (claims := shared.own_claims()):
             self.say(Present(live.document.encode(), claims))
 
     def _remind(self, live: LiveRoom, word: Remind) -> None:
         shared = live.room.cursors.shared
-        assert shared is not None
-        found = shared.claim_again(word.client, word.clock, word.number)
-        if found is None:
+        found = shared and shared.claim_again(word.client, word.clock, word.number)
+        if shared is None or found is None:
             return
         claims = [claim for claim in shared.own_claims() if claim.client == word.client]
         self.say(Present(live.document.encode(), claims))

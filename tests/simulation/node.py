@@ -7,6 +7,7 @@ the pretend network and the pretend store; the rooms are the real ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crdt import effects, events, wire
@@ -267,7 +268,7 @@ class Node:
             room = world.room_type(
                 world.plan.bounds,
                 client_id=world.rng.getrandbits(31),
-                awareness=SharedAwareness(world.plan.bounds, node=self.mouth.name),
+                awareness=partial(SharedAwareness, world.plan.bounds, node=self.mouth.name),
             )
             live = self.rooms[document] = LiveRoom(self, document, room)
             self.load(live)
