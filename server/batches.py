@@ -13,19 +13,17 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import msgspec
 from aiohttp import web
 
-from crdt.events import CHECKED, PUSH
-from server.caller import refusal
+from server.bringing import Bringer, Outcome, Piece, Tally
 from server.errors import Busy
 from server.large import Large
-from server.member import Member
 from server.pace import Pace
 from storage.documents import DocumentRecord
 from storage.loading import Loaded
 
 if TYPE_CHECKING:
+    from server.asked import Offer
     from server.documents import Documents
     from server.live import LiveRoom
     from storage.blocks import Block, Blocks
@@ -35,72 +33,8 @@ log = logging.getLogger("plait.batches")
 GROUP_BYTES = 8 << 20
 GROUP_DOCUMENTS = 500
 """So much is loaded with one question."""
-
-
-class Offer(msgspec.Struct, frozen=True):
-    """An update that somebody brings for a document; it was checked (`structure.check`)."""
-
-    block: Block
-    update: bytes
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of an offer."""
-
-    error: Exception | None
-    """UpdateError (refused), Forbidden (the document is gone), Busy (send it again), or None."""
-    changed: bool
-    """Whether it brought anything, as far as that is known."""
-
-
-class Piece(Member):
-    """One update of a batch: what its room says of it."""
-
-    __slots__ = ("_tally", "changed", "error", "is_done", "reason")
-
-    def __init__(self, account: str, device: str | None, tally: Tally) -> None:
-        super().__init__(account, can_write=True, greets=False, outbox=None, device=device)
-        self._tally = tally
-        self.is_done = False
-        self.reason = "refused"
-        self.error: Exception | None = None
-        self.changed = True
-
-    def acknowledged(self, body: bytes, *, ok: bool) -> None:
-        """Committed, or refused."""
-        del body
-        self.settle(None if ok else refusal(self.reason))
-
-    def refused(self, reason: str) -> None:
-        """Remember why."""
-        self.reason = reason
-
-    def dismissed(self, reason: str) -> None:
-        """The room ended before the commit."""
-        self.settle(refusal(reason))
-
-    def settle(self, error: Exception | None) -> None:
-        """The outcome is known."""
-        if not self.is_done:
-            self.is_done = True
-            self.error = error
-            self._tally.one_less()
-
-
-class Tally:
-    """Counts the pieces of a batch whose outcome is open."""
-
-    def __init__(self, count: int) -> None:
-        self._open = count
-        self.none_left = asyncio.Event()
-        if not count:
-            self.none_left.set()
-
-    def one_less(self) -> None:
-        """Another piece is settled."""
-        self._open -= 1
-        if not self._open:
-            self.none_left.set()
+_LOOK_EVERY = 8
+"""Updates between two looks at the clock: small ones take 10 us."""
 
 
 class Batches:
@@ -120,59 +54,65 @@ class Batches:
 
         Raises Unavailable when the store cannot be read, and Busy when it cannot keep up.
         """
-        documents = self._documents
-        settings = documents.settings
+        documents, settings = self._documents, self._documents.settings
         if documents.flusher.unsaved_bytes > settings.unsaved_bytes_process_soft:
             raise Busy("the store cannot keep up")
-        inline = [offer for offer in offers if not self._is_large(offer.block)]
-        await self._open_rooms([offer.block for offer in inline])
+        await self._open_rooms([one.block for one in offers if not self._is_large(one.block)])
         tally = Tally(len(offers))
-        pieces: list[Piece] = []
-        pace = Pace()
-        large: list[tuple[Offer, Piece]] = []
-        rooms: list[tuple[LiveRoom, Piece]] = []
+        outcomes: list[Outcome] = []
+        bringer = Bringer(documents, account, device)
+        waiting: list[tuple[LiveRoom, Piece]] = []
         try:
-            for offer in offers:
-                if pace.is_over:
-                    await pace.rest()
-                piece = Piece(account, device, tally)
-                pieces.append(piece)
-                if self._is_large(offer.block):
-                    large.append((offer, piece))
-                else:
-                    self._give(offer, piece, rooms)
-            for offer, piece in large:
-                await self._large.push(offer.block, offer.update, piece)
+            await self._give(offers, bringer, tally, outcomes, waiting)
             async with asyncio.timeout(settings.commit_timeout_s):
                 await tally.none_left.wait()
         except TimeoutError:
-            for piece in pieces:
-                piece.settle(Busy("the store does not answer"))
+            for outcome in outcomes:
+                outcome.settle(Busy("the store does not answer"))
         finally:
-            for live, piece in rooms:
+            for live, piece in waiting:
                 live.await_commit(piece, on=False)
+        documents.metrics.updates_in += bringer.taken
+        documents.metrics.acknowledged += bringer.taken
         self._cool_down()
-        return [Outcome(piece.error, piece.changed) for piece in pieces]
+        return outcomes
 
     def _is_large(self, block: Block) -> bool:
         """Whether the document is not in memory and would hold up the loop while it gets there."""
         size_max = self._documents.settings.costly_bytes
         return block.size > size_max and self._documents.peek(block.record.id) is None
 
-    def _give(self, offer: Offer, piece: Piece, rooms: list[tuple[LiveRoom, Piece]]) -> None:
-        try:
-            live = self._documents.room(offer.block.record)
-        except Busy as busy:
-            piece.settle(busy)
-            return
-        rooms.append((live, piece))
-        live.await_commit(piece, on=True)
-        # Not put there for the end of this turn of the loop: it is handled now.
-        live.inbox.append((piece, PUSH | CHECKED, offer.update, b""))
-        ledger = live.room.ledger
-        before = ledger.appended
-        turn_now(live, self._documents.turns.clock())
-        piece.changed = not live.is_live or ledger.appended > before
+    async def _give(
+        self,
+        offers: Sequence[Offer],
+        bringer: Bringer,
+        tally: Tally,
+        outcomes: list[Outcome],
+        waiting: list[tuple[LiveRoom, Piece]],
+    ) -> None:
+        """Bring each to its room, and those that are large to a helper process afterwards."""
+        documents, size_max = self._documents, self._documents.settings.costly_bytes
+        pace = Pace()
+        large: list[tuple[Offer, Piece]] = []
+        for place, offer in enumerate(offers):
+            if not place % _LOOK_EVERY and pace.is_over:
+                await pace.rest()
+            block, outcome = offer.block, Outcome(tally)
+            outcomes.append(outcome)
+            live = documents.peek(block.record.id)
+            if live is None and block.size > size_max:
+                large.append((offer, Piece(bringer.account, bringer.device, outcome)))
+                continue
+            try:
+                live = live or documents.room(block.record)
+            except Busy as busy:
+                outcome.settle(busy)
+                continue
+            piece = bringer.give(live, offer.update, outcome)
+            if piece is not None:
+                waiting.append((live, piece))
+        for offer, piece in large:
+            await self._large.push(offer.block, offer.update, piece)
 
     # -- rooms --------------------------------------------------------------------------
 

@@ -10,26 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
 from aiohttp import web
 
 from auth.principal import Principal, Role
 from crdt.ids import DocumentName, is_global_id
-from storage.blocks import Block, Name
+from server.asked import Found
+from storage.blocks import Name
 
 if TYPE_CHECKING:
     from server.rights import Rights
     from storage.blocks import Blocks as Store
-
-
-class Found(msgspec.Struct, frozen=True, gc=False):
-    """What a name means to somebody."""
-
-    name: Name
-    block: Block | None
-    """None: not there, or not for this asker to know of."""
-    role: Role
-    """The asker's on the block; where there is none, in the workspace in which it would be made."""
 
 
 class Blocks:

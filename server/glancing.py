@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from crdt.events import EDIT
-from server.batches import Tally, turn_now
+from server.batches import turn_now
+from server.bringing import Tally
 from server.member import Member
 from server.reading import is_committed
 

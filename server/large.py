@@ -20,7 +20,7 @@ from storage.loading import Loaded, rows_of
 from storage.log import Fenced, Row, Stored
 
 if TYPE_CHECKING:
-    from server.batches import Piece
+    from server.bringing import Piece
     from server.documents import Documents
     from storage.blocks import Block, Blocks
 
@@ -55,8 +55,8 @@ class Large:
         except WorkerDied:
             reason = "malformed"
         if reason is not None:
-            piece.changed = False
-            piece.settle(None if reason == "known" else refusal(reason))
+            piece.outcome.changed = False
+            piece.outcome.settle(None if reason == "known" else refusal(reason))
             return
 
         def done(outcome: Stored | Fenced) -> None:
@@ -64,7 +64,7 @@ class Large:
                 piece.dismissed(outcome.reason)
                 return
             self._stored(block, outcome)
-            piece.settle(None)
+            piece.outcome.settle(None)
 
         row = Row(update, piece.account, piece.device, time.time())
         self._documents.flusher.append(record.id, record.lineage, [row], done)

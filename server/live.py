@@ -136,7 +136,7 @@ class LiveRoom:
         """Something else happened to the room (stored, loaded, remote rows, time)."""
         started = perf_counter()
         self.perform(self.room.handle(event, self._turns.clock()))
-        self._spent(perf_counter() - started)
+        self.took(perf_counter() - started)
 
     def turn(self, now: float) -> None:
         """Handle everything that arrived since the last turn."""
@@ -156,9 +156,10 @@ class LiveRoom:
                 self.documents.backlog.grew(self)
             if slept and self.room.sessions and not self.room.document.is_asleep:
                 dozing.roused(self, now, self.documents.settings.room_doze_s)
-            self._spent(perf_counter() - started)
+            self.took(perf_counter() - started)
 
-    def _spent(self, seconds: float) -> None:
+    def took(self, seconds: float) -> None:
+        """It kept the process busy for so long."""
         self.spent_s += seconds
         breaker = self.documents.breaker
         if seconds >= breaker.slow_s:

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import msgspec
 from aiohttp import web
 
 from crdt.document import Document, decode_state_vector
 from crdt.errors import DocumentBroken, UpdateError
+from server.asked import Reading, Unread, Want
 from server.batches import groups
 from server.large import Large, difference_of
 from server.pace import Pace
@@ -26,37 +26,9 @@ from storage.loading import Loaded, rows_of
 if TYPE_CHECKING:
     from server.documents import Documents
     from server.live import LiveRoom
-    from storage.blocks import Block, Blocks
+    from storage.blocks import Blocks
 
 log = logging.getLogger("plait.reading")
-
-
-class Want(msgspec.Struct, frozen=True, gc=False):
-    """A block, and what its reader has of it; the state vector was checked."""
-
-    block: Block
-    state_vector: bytes | None
-    """None or empty: nothing."""
-    whole: bool = False
-    """Give all of it, whatever the reader has."""
-    is_written: bool = False
-    """It was, since it was looked up: what was known of it is of before."""
-
-
-class Reading(msgspec.Struct, frozen=True, gc=False):
-    """What a reader is missing."""
-
-    state_vector: bytes
-    update: bytes
-    is_whole: bool
-    """The update is the whole document; so also for readers who have to start anew."""
-    sync_version: int
-
-
-class Unread(msgspec.Struct, frozen=True):
-    """Why a block was not read: "deleted", "unavailable" or "later" (the reply is full)."""
-
-    reason: str
 
 
 class Readings:
@@ -81,7 +53,8 @@ class Readings:
             if room.is_left:
                 reading = _unchanged(want)
                 if reading is None:
-                    await pace.rest()
+                    if pace.is_over:
+                        await pace.rest()
                     reading = self._from_memory(want)
                 found[place] = reading
                 room.take(reading)

@@ -66,6 +66,7 @@ TESTED_ELSEWHERE = {
     "server/admin/verifying.py": "tests/stories/test_saving.py",
     "server/app.py": "tests/stories/test_serve.py",
     "server/operating/stack.py": "tests/stories/test_packaging.py",
+    "server/bringing.py": "tests/server/test_batches.py",
     "server/caller.py": "tests/server/test_documents.py",
     "server/listening.py": "tests/server/test_notices.py",
     "server/realtime/asking.py": "tests/server/test_notices.py",

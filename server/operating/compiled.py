@@ -28,6 +28,7 @@ from typing import Final
 log = logging.getLogger("plait")
 
 MODULES: Final = (
+    "crdt.alone",
     "crdt.building",
     "crdt.cursors",
     "crdt.document",
@@ -49,10 +50,19 @@ MODULES: Final = (
     "crdt.wire.hocuspocus",
     "crdt.wire.lib0",
     "crdt.wire.y",
+    "server.adapters.heaps.mapping_sync",
+    "server.adapters.heaps.pulling",
+    "server.adapters.heaps.pushing",
+    "server.adapters.heaps.syncing",
     "server.backlog",
+    "server.batches",
+    "server.blocks",
+    "server.bringing",
     "server.live",
     "server.member",
     "server.outbox",
+    "server.pace",
+    "server.reading",
     "server.realtime.connection",
     "server.realtime.hocuspocus_member",
     "server.realtime.y",

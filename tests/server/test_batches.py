@@ -9,9 +9,11 @@ import pytest
 
 from auth.errors import Forbidden
 from crdt.errors import UpdateError
-from server.batches import BATCHES, GROUP_BYTES, GROUP_DOCUMENTS, Batches, Offer, groups
+from server.asked import Offer
+from server.batches import BATCHES, GROUP_BYTES, GROUP_DOCUMENTS, Batches, groups
 from server.errors import Busy
 from storage.blocks import Block, Blocks, Name
+from tests.crdt.rooms import HALF_BROKEN, Editor
 from tests.inside import Guest, Inside
 from tests.server.adapters.heaps.conftest import ada, inside, serve
 from tests.server.adapters.heaps.device import new_id, replica
@@ -59,6 +61,24 @@ async def test_each_offer_has_its_outcome(inside: Inside, ada: Guest) -> None:
     assert isinstance(outcomes[1].error, Forbidden)
     assert isinstance(outcomes[2].error, UpdateError)
     assert await batches(inside).push([], account=ada.account) == []
+
+
+async def test_what_waits_or_breaks_a_document_is_no_other_documents_business(
+    inside: Inside, ada: Guest
+) -> None:
+    """What came before its predecessor is kept; what breaks a document is refused."""
+    one, two, three = await made(inside, ada, 3)
+    first, second = typing("ab")[:2]
+    await batches(inside).push([Offer(two, Editor(7).type("text"))], account=ada.account)
+    outcomes = await batches(inside).push(
+        [Offer(one, second), Offer(two, HALF_BROKEN), Offer(three, first), Offer(one, first)],
+        account=ada.account,
+    )
+    stored = [len((await inside.store.load(b.record.id)).rows) for b in (one, two, three)]
+
+    assert [type(o.error) for o in outcomes] == [type(None), UpdateError, *[type(None)] * 2]
+    assert [o.changed for o in outcomes if o.error is None] == [True] * 3
+    assert stored == [2, 1, 1]
 
 
 async def test_a_batch_is_a_few_round_trips_however_many_documents(

@@ -7,7 +7,8 @@ import pytest
 
 from crdt.document import decode_state_vector
 from crdt.wire.lib0 import var_uint
-from server.reading import READINGS, Reading, Unread, Want
+from server.asked import Reading, Unread, Want
+from server.reading import READINGS
 from storage.blocks import Block, Blocks
 from tests.clients import Replica, text_of
 from tests.inside import Guest, Inside

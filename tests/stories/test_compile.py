@@ -21,7 +21,10 @@ FEW_TESTS = ("tests/crdt/test_overlaps.py", "tests/crdt/test_wire.py")
 TESTS = (
     "tests/crdt",
     "tests/simulation",
+    "tests/server/adapters/heaps/routes/test_sync.py",
     "tests/server/realtime",
+    "tests/server/test_batches.py",
+    "tests/server/test_reading.py",
     "tests/server/test_websocket.py",
     "tests/server/test_outbox.py",
 )

@@ -19,6 +19,7 @@ from crdt.errors import BadName, UpdateError
 from crdt.ids import DocumentName
 from crdt.merging import check_state_vector
 from server.adapters.heaps import schema_sync as schema
+from server.adapters.heaps.work import Sent
 from server.errors import BadBody
 from storage.changes import Entry, Page
 
@@ -34,20 +35,6 @@ class BadBlock(BadBody):
     def __init__(self, error: str) -> None:
         super().__init__(error)
         self.error = error
-
-
-class Sent(msgspec.Struct, frozen=True, gc=False):
-    """One block of a request, read and checked."""
-
-    said_id: str
-    """The name as the client wrote it."""
-    name: DocumentName
-    state_vector: bytes
-    """Empty: the client says nothing of what it has."""
-    update: bytes
-    """Checked, unless it is costly; empty where none was sent. Pulls have none."""
-    sync_version: int | None
-    """The version that the client knows; None where it says none."""
 
 
 Block: TypeAlias = schema.PushBlock | schema.PullBlock | msgspec.Raw

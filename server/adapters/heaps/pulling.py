@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from crdt.document import EMPTY_UPDATE
 from server.adapters.heaps import mapping_sync as mapping
 from server.adapters.heaps import schema_sync as schema
-from server.adapters.heaps.syncing import Steps, Work, sent_of, word_of
-from server.reading import Reading, Unread
+from server.adapters.heaps.syncing import Steps, decide, sent_of, word_of
+from server.adapters.heaps.work import Work
+from server.asked import Reading, Unread
 from storage.blocks import Block
 
 
@@ -44,9 +45,9 @@ def _judge(one: Work) -> None:
     if one.sent is None:
         return
     if one.block is None:
-        one.decide("not_found")
+        decide(one, "not_found")
     elif one.block.record.deleted:
-        one.decide("deleted")
+        decide(one, "deleted")
 
 
 def _versions_differ(one: Work) -> bool:
@@ -58,7 +59,7 @@ def _versions_differ(one: Work) -> bool:
 def _told(one: Work) -> schema.PullResult:
     reading = one.reading
     if isinstance(reading, Unread):
-        one.decide(reading.reason)
+        decide(one, reading.reason)
     status, error = one.status, one.error
     result = schema.PullResult(
         block_id=one.said_id,

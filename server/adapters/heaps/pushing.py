@@ -13,9 +13,10 @@ from crdt.document import EMPTY_UPDATE
 from crdt.errors import UpdateError
 from server.adapters.heaps import mapping_sync as mapping
 from server.adapters.heaps import schema_sync as schema
-from server.adapters.heaps.syncing import Steps, Work, block_of, sent_of, word_of
-from server.batches import BATCHES, Offer
-from server.reading import Reading
+from server.adapters.heaps.syncing import Steps, block_of, decide, sent_of, word_of
+from server.adapters.heaps.work import Work
+from server.asked import Offer, Reading
+from server.batches import BATCHES
 
 
 class Pushing(Steps):
@@ -45,16 +46,16 @@ class Pushing(Steps):
                 try:
                     await self.documents.inspect(one.sent.update)
                 except UpdateError as error:
-                    one.decide("invalid", mapping.word_of(error))
+                    decide(one, "invalid", mapping.word_of(error))
 
     async def _create(self, work: Sequence[Work]) -> None:
         made = await self.blocks.create(self.principal, [sent_of(one).name for one in work])
         seen = set()
         for one, what in zip(work, made, strict=True):
-            one.take(what)
+            one.block, one.role = what.block, what.role
             _judge(one)
             if one.block is None:
-                one.decide("not_found")
+                decide(one, "not_found")
             elif not one.status and one.block.head == 0:
                 # Of several that name the same new block the first has made it.
                 one.is_new = one.block.record.id not in seen
@@ -69,7 +70,7 @@ class Pushing(Steps):
         for one, outcome in zip(work, outcomes, strict=True):
             one.outcome = outcome
             if outcome.error is not None:
-                one.decide(*_refusal(outcome.error))
+                decide(one, *_refusal(outcome.error))
 
 
 def _judge(one: Work) -> None:
@@ -77,12 +78,12 @@ def _judge(one: Work) -> None:
     if one.sent is None:
         return
     if one.role < Role.EDITOR:
-        one.decide("not_found")
+        decide(one, "not_found")
         one.block = None
     elif one.block is not None and one.block.record.deleted:
-        one.decide("deleted")
+        decide(one, "deleted")
     elif one.block is not None and mapping.is_stale(one.sent, one.block.record.sync_version):
-        one.decide("stale")
+        decide(one, "stale")
 
 
 def _is_stale(one: Work) -> bool:

@@ -8,47 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import msgspec
 from aiohttp import web
 
-from auth.principal import Principal, Role
+from auth.principal import Principal
 from crdt.bounds import Bounds
 from server.adapters.heaps import mapping_sync as mapping
-from server.adapters.heaps.mapping_sync import BadBlock, Sent
-from server.batches import Outcome
-from server.blocks import BLOCKS, Found
+from server.adapters.heaps.mapping_sync import BadBlock
+from server.adapters.heaps.work import Sent, Work
+from server.asked import Want
+from server.blocks import BLOCKS
 from server.documents import DOCUMENTS
 from server.feed import FEED
 from server.pace import Pace
-from server.reading import READINGS, Reading, Unread, Want
+from server.reading import READINGS
 from storage.blocks import Block
-
-
-class Work(msgspec.Struct):
-    """One block of a request on its way to its result."""
-
-    said_id: str | None
-    sent: Sent | None = None
-    block: Block | None = None
-    role: Role = Role.NONE
-    is_new: bool = False
-    """This one made the block."""
-    status: str = ""
-    """The word of the result, once it is decided."""
-    error: str | None = None
-    outcome: Outcome | None = None
-    reading: Reading | Unread | None = None
-    whole: bool = False
-    """It was to be given all of the block, whatever it has."""
-
-    def take(self, found: Found) -> None:
-        """This is what the block's name means to the caller."""
-        self.block, self.role = found.block, found.role
-
-    def decide(self, status: str, error: str | None = None) -> None:
-        """This is what becomes of it; the first word stands."""
-        if not self.status:
-            self.status, self.error = status, error
 
 
 class Steps:
@@ -76,7 +49,7 @@ class Steps:
                 one = Work(sent.said_id, sent)
             except BadBlock as bad:
                 one = Work(mapping.block_id_of(raw))
-                one.decide("invalid", bad.error)
+                decide(one, "invalid", bad.error)
             work.append(one)
         return work
 
@@ -107,6 +80,12 @@ class Steps:
         most = self.documents.settings.pull_bytes_max
         for one, reading in zip(work, await self._readings.read(wants, most), strict=True):
             one.reading = reading
+
+
+def decide(one: Work, status: str, error: str | None = None) -> None:
+    """This is what becomes of a block; the first word stands."""
+    if not one.status:
+        one.status, one.error = status, error
 
 
 def sent_of(one: Work) -> Sent:
