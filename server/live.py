@@ -107,7 +107,7 @@ class LiveRoom:
         self.inbox.append((session, kind, payload, body))
         if not self.dirty:
             self.dirty = True
-            if not (self.not_before and self._turns.wait(self, self.not_before)):
+            if not (self.not_before and self._turns.wait(self)):
                 self.not_before = 0.0
                 self._turns.room(self)
         elif self.not_before and len(self.inbox) == _PACED_MAX:

@@ -24,6 +24,9 @@ _TICK_S = 0.001
 class DirtyRoom(Protocol):
     """What `Turns` must know of a room."""
 
+    not_before: float
+    """Loop time before which its next turn waits for company; 0: it need not."""
+
     def turn(self, now: float) -> None:
         """Handle everything that arrived since the last turn."""
 
@@ -127,13 +130,19 @@ class Turns:
         self._rooms.append(room)
         self.flush_later()
 
-    def wait(self, room: DirtyRoom, until: float) -> bool:
-        """Hand the room its turn at `until` and not before; False if that is past already."""
+    def wait(self, room: DirtyRoom) -> bool:
+        """Hand the room its turn when its pause is over; False if that is past already."""
+        until = room.not_before
         if until - self._loop.time() < _TICK_S / 2:
             return False
         # uvloop counts milliseconds: anything shorter would come at once.
-        self._loop.call_at(max(until, self._loop.time() + _TICK_S), self.room, room)
+        self._loop.call_at(max(until, self._loop.time() + _TICK_S), self._wake, room, until)
         return True
+
+    def _wake(self, room: DirtyRoom, until: float) -> None:
+        """A pause is over; nothing, if its room had enough to do before and paces anew since."""
+        if room.not_before == until:
+            self.room(room)
 
     def queue(self, outbox: Outbox, frame: bytes) -> None:
         """Put a frame behind what waits for this connection."""
