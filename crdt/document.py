@@ -52,9 +52,10 @@ __all__ = [
 CLIENT_ID: Final = 1
 """Replica number of a document that is not edited by this server; one that is gets its own."""
 
-_OBSERVED_FROM: Final = 9
-"""Updates in a turn from which on its merged update is taken from the transaction: from here that
-is cheaper than merging on demand, and below it is hardly asked for."""
+_OBSERVED_FROM: Final = 33
+"""Updates in a turn from which on its merged update is taken from the transaction. Up to here it is
+cheaper to merge them when that is asked for: 0.6 us each, where the transaction takes up to 50 us,
+the more the longer the text is that they go on with."""
 
 T = TypeVar("T")
 
@@ -111,7 +112,7 @@ class Document(Sleeper):
         before = replica.state if waiting else None
         observe = waiting is not None or len(updates) >= _OBSERVED_FROM
         results, news = replica.apply(updates, observe=observe)
-        if observe:
+        if observe or news is not None:
             late = [update for update in pendings.updates() if update not in (waiting or ())]
             turn = [*([news] if news else ()), *late]
         else:

@@ -115,14 +115,14 @@ class PatientReplica:
             if self.exact and waiting:
                 self._replica.retire("overlapping rows")
                 raise OutOfOrder
-            answer = self._apply_ready(updates, forms, observe=observe)
+            answer = self._apply_ready(updates, forms, observe=True)
             self.careful = len(self.pendings) > 0
             return answer
         if self.careful:
             if waiting:
                 self._apply_stored(updates, forms)
                 return [None] * len(updates), None
-            return self._apply_ready(updates, forms, observe=observe)
+            return self._apply_ready(updates, forms, observe=observe or len(updates) > 1)
         results, news, state = self._replica.transact(forms, observe=observe, waiting=waiting)
         alone = waiting and len(updates) == 1  # A snapshot, mostly.
         for index, update in enumerate(updates):

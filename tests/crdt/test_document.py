@@ -71,14 +71,37 @@ def test_the_update_of_a_turn_brings_what_the_turn_brought(count: int) -> None:
     assert peer.encode() == document.encode()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_the_update_of_a_turn_of_contradictions_is_what_was_taken_of_them(seed: int) -> None:
+    """Of updates that bring the same structs with other letters the first counts, for all alike.
+
+    To merge such updates may let another one win.
+    """
+    chance = random.Random(seed)
+    ends = {5: 0, 6: 0}
+    turn = []
+    for _ in range(12):
+        client = chance.choice([5, 6])
+        first = max(0, ends[client] - chance.choice([0, 0, 1, 2]))
+        text = "".join(chance.choices("abcdef", k=chance.randint(1, 3)))
+        turn.append(insert(client, first, text, origin=first - 1 if first else None))
+        ends[client] = max(ends[client], first + len(text))
+    document, peer = Document(), Document()
+
+    document.apply_turn(turn)
+    peer.apply_turn([document.turn_update])
+
+    assert peer.encode() == document.encode()
+
+
 def test_the_update_of_an_empty_turn_is_empty() -> None:
-    """Nothing came, or nothing new."""
+    """Nothing came, or nothing new in a turn that is long enough to be observed."""
     document = Document()
     assert document.apply_turn([]) == []
     assert document.turn_update == EMPTY_UPDATE
 
-    document.apply_turn([insert(5, n, "x", origin=n - 1 if n else None) for n in range(20)])
-    document.apply_turn([insert(5, n, "x", origin=n - 1 if n else None) for n in range(20)])
+    document.apply_turn([insert(5, n, "x", origin=n - 1 if n else None) for n in range(40)])
+    document.apply_turn([insert(5, n, "x", origin=n - 1 if n else None) for n in range(40)])
     assert document.turn_update == EMPTY_UPDATE
 
 
