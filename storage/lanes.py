@@ -25,8 +25,8 @@ from storage.link import Link
 from storage.statistics import Statistics
 
 RETRY_FIRST_S, RETRY_MAX_S = 0.05, 1.0
-APART_S = 0.004
-FULL_ROWS = 64
+APART_S = 0.008
+FULL_ROWS = 128
 """Commits of many writers begin so far apart: one costs a millisecond. Not where rows are many."""
 _TICK_S = 0.0005
 _MEMORY = 8
