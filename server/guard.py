@@ -6,8 +6,6 @@ of the document's workspace or the account's credentials moved, and when the tok
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import logging
 import time
 from collections import Counter
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from auth.errors import AuthError
 from auth.principal import Role
+from server.deadlines import Deadlines
 from server.errors import TooManyRequests
 from server.tasks import Tasks
 from storage.errors import StorageError
@@ -60,10 +59,10 @@ class Guard:
         self._posts: dict[Member, _Post] = {}
         self._open: Counter[str] = Counter()
         """Sessions of each account."""
-        self._expiries: list[tuple[float, int, Member]] = []
+        self._deadlines: Deadlines[Member] = Deadlines()
+        """When to look at a token; no more than once a second, and that late."""
         self._unsure: set[_Post] = set()
         """Sessions whose right moved and could not be looked up."""
-        self._order = itertools.count()
         self._tasks = Tasks()
 
     def tables(self) -> list[dict[Any, Any]]:
@@ -81,6 +80,7 @@ class Guard:
         self._open[principal.account] += 1
         self._rights.hear(record.scope, principal.account, post)
         self._expire_later(post)
+        self._forget_gone()
 
     def unwatch(self, member: Member) -> None:
         """The session is over."""
@@ -104,6 +104,7 @@ class Guard:
             return
         post.principal = principal
         self._expire_later(post)
+        self._forget_gone()
         member.rights_changed(can_write=role >= Role.EDITOR)
 
     def seen(self, scope: str, rights_version: int) -> None:
@@ -141,26 +142,18 @@ class Guard:
         expires_at = post.principal.expires_at
         if expires_at is not None:
             ask_at = expires_at - self._settings.token_ask_before_s
-            self._at(ask_at, post.member)
-            self._forget_gone()
-
-    def _at(self, time_s: float, member: Member) -> None:
-        heapq.heappush(self._expiries, (time_s, next(self._order), member))
+            self._deadlines.add(ask_at, post.member)
 
     def _forget_gone(self) -> None:
         """Drop the deadlines of sessions that have ended: tokens of a day outlive most of them.
 
-        Each holds a session and its connection.
+        Each holds a session and its connection. Who showed a newer token again and again has old
+        deadlines, too. Those who were asked for a token already are not asked again.
         """
-        if len(self._expiries) <= _ENTRIES_EACH * len(self._posts) + _ENTRIES_SPARE:
-            return
-        left = [entry for entry in self._expiries if entry[2] in self._posts]
-        # Who showed a newer token again and again has old deadlines too; the newest two count.
-        newest: dict[Member, list[tuple[float, int, Member]]] = {}
-        for entry in sorted(left, key=lambda entry: entry[1]):
-            newest.setdefault(entry[2], []).append(entry)
-        self._expiries = [entry for entries in newest.values() for entry in entries[-2:]]
-        heapq.heapify(self._expiries)
+        if len(self._deadlines) > _ENTRIES_EACH * len(self._posts) + _ENTRIES_SPARE:
+            self._deadlines.clear()
+            for post in self._posts.values():
+                self._expire_later(post)
 
     def sweep(self) -> None:
         """Ask for new tokens, end sessions whose token is over, look again where that failed.
@@ -173,13 +166,12 @@ class Guard:
                 self.look_again(asked)
         self._forget_gone()
         now = time.time()
-        while self._expiries and self._expiries[0][0] <= now:
-            _, _, member = heapq.heappop(self._expiries)
+        for member in self._deadlines.due(now):
             post = self._posts.get(member)
             if post is None or post.principal.expires_at is None:
                 continue
             if post.principal.expires_at <= now:
                 member.dismissed("token-expired")
             elif post.principal.expires_at - self._settings.token_ask_before_s <= now:
-                self._at(post.principal.expires_at, member)
+                self._deadlines.add(post.principal.expires_at, member)
                 member.ask_token()

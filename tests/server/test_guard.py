@@ -276,7 +276,7 @@ async def test_tokens_shown_again_and_again_fill_no_memory(guest: Guest) -> None
     guard = guest.inside.documents.guard
 
     await until(lambda: not guest.inside.realtime.tasks._running)
-    assert len(guard._expiries) < 1100
+    assert len(guard._deadlines) < 1100
 
 
 async def test_sessions_that_ended_leave_no_deadlines(guest: Guest) -> None:
@@ -285,14 +285,14 @@ async def test_sessions_that_ended_leave_no_deadlines(guest: Guest) -> None:
     for number in range(120):
         await sockets[number % 3].open(f"doc {number}", guest.token)
     guard = guest.inside.documents.guard
-    most = len(guard._expiries)
+    most = len(guard._deadlines)
     for socket in sockets:
         await socket.close()
     await until(lambda: not guard._posts)
     guard.sweep()
 
     assert most >= 120
-    assert len(guard._expiries) <= 100
+    assert len(guard._deadlines) <= 100
 
 
 # -- while the database is away ---------------------------------------------------------
