@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -198,7 +197,7 @@ class Server:
         self._stack.push_async_callback(flusher.close)
         return flusher
 
-    def _compaction(self, pool: Pool, workers: Workers, metrics: Metrics) -> Callable[[UUID], None]:
+    def _compaction(self, pool: Pool, workers: Workers, metrics: Metrics) -> Callable[..., None]:
         """Start compaction and the thinning of history; the answer asks for a compaction."""
         settings = self.settings
         compact = partial(workers.compact, keep_all_s=settings.history_full_s)

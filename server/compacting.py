@@ -41,10 +41,18 @@ class Compacting:
         self._at_rest = asyncio.Event()
         self._at_rest.set()
         self._is_ending = False
+        self._under_way: UUID | None = None
+        self._again = False
+        """Somebody who will not ask once more did so for the document under way."""
 
-    def ask(self, document: UUID) -> None:
-        """This document's log is long enough; every later commit asks again until it is done."""
-        if len(self._waiting) < self._waiting_max:
+    def ask(self, document: UUID, *, is_last: bool = False) -> None:
+        """This document's log is long enough; every later commit asks again until it is done.
+
+        `is_last`: no commit will. Then it is not enough that it is being compacted at this moment.
+        """
+        if document == self._under_way:
+            self._again |= is_last
+        elif len(self._waiting) < self._waiting_max:
             self._waiting[document] = None
             self._wake.set()
 
@@ -72,8 +80,8 @@ class Compacting:
             self._wake.clear()
             while self._waiting and not self._is_ending:
                 self._at_rest.clear()
-                document = next(iter(self._waiting))
-                is_whole = True
+                self._under_way = document = next(iter(self._waiting))
+                self._again, is_whole = False, True
                 try:
                     with spans.span("compact", document=str(document)):
                         done = await self._compact(document)
@@ -88,5 +96,6 @@ class Compacting:
                 finally:
                     self._at_rest.set()
                     self._waiting.pop(document, None)
-                    if not is_whole:
+                    self._under_way = None
+                    if self._again or not is_whole:
                         self.ask(document)  # Others that wait come before its next piece.

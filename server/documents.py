@@ -63,7 +63,7 @@ class Documents:
         metrics: Metrics,
         turns: Turns,
         guard: Guard,
-        compact: Callable[[UUID], None],
+        compact: Callable[..., None],
         breaker: Breaker,
     ) -> None:
         self.settings = settings
@@ -271,7 +271,7 @@ class Documents:
         for live in list(self._rooms.values()):
             rest(live, now, self.settings.room_doze_s)
             if live.tail_bytes and self.backlog.is_long(live):
-                self.compact(live.record.id)
+                self.compact(live.record.id, is_last=True)
             if live.room.sessions:
                 live.tick()
             elif live.inbox or not live.room.idle or not live.is_live or live.idle_since is None:
@@ -280,7 +280,7 @@ class Documents:
                 del self._rooms[live.record.id]
                 self.guard.forget(live.record)
                 if self.backlog.is_worth(live):
-                    self.compact(live.record.id)  # The next one then reads a snapshot, not rows.
+                    self.compact(live.record.id, is_last=True)  # Who comes next reads no rows.
 
     async def close(self) -> None:
         """Wait for what is under way; the flusher has every batch by now."""

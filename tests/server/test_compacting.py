@@ -51,6 +51,28 @@ async def test_a_document_that_asks_twice_is_compacted_once() -> None:
     assert work.begun == [first, second]
 
 
+async def test_who_asks_last_is_not_answered_by_what_began_before() -> None:
+    """Commits during a compaction ask again later; a document that fell quiet in it does not."""
+    work, metrics = Work(), Metrics()
+    compacting = Compacting(work, metrics, waiting_max=10)
+    busy, quiet = uuid4(), uuid4()
+
+    compacting.start()
+    for document, is_last in ((busy, False), (quiet, True)):
+        compacting.ask(document)
+        await until(lambda of=document: work.begun[-1:] == [of])
+        compacting.ask(document, is_last=is_last)
+        done = metrics.compactions
+        work.may_end.set()
+        await until(lambda before=done: metrics.compactions > before)
+        work.may_end.clear()
+    work.may_end.set()
+    await until(lambda: metrics.compactions == 3)
+    await compacting.stop()
+
+    assert work.begun == [busy, quiet, quiet]
+
+
 async def test_a_document_with_more_to_do_goes_to_the_end_of_the_queue() -> None:
     """After a piece of a long log the others have their turn, then the next piece."""
     work, metrics = Work(), Metrics()
