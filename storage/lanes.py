@@ -25,9 +25,8 @@ from storage.link import Link
 from storage.statistics import Statistics
 
 RETRY_FIRST_S, RETRY_MAX_S = 0.05, 1.0
-APART_S = 0.008
 FULL_ROWS = 128
-"""Commits of many writers begin so far apart: one costs a millisecond. Not where rows are many."""
+"""Rows for which a commit no longer waits for company."""
 _TICK_S = 0.0005
 _MEMORY = 8
 _CROWDED = 0.25
@@ -82,6 +81,7 @@ class Terms:
     batches: Iterator[int]
     statistics: Statistics
     unsaved: Unsaved
+    apart_s: float
     landed: Callable[[Line], None]
     """Nothing of the line is aloft any more: queue what is left of it, or forget it."""
     set_aside: Callable[[Line], None]
@@ -124,7 +124,7 @@ class Lane:
             if not self.ready:
                 self._idle = idle = loop.create_future()
                 await idle
-            rest = began + APART_S - loop.time()
+            rest = began + self._terms.apart_s - loop.time()
             few = self._terms.unsaved.rows < FULL_ROWS
             if rest > _TICK_S and few and self._company > _CROWDED:
                 self._terms.statistics.rests += 1

@@ -30,6 +30,7 @@ LARGE_ENTRY_ROWS, LARGE_ENTRY_BYTES = 128, 128 << 10
 """An append above one of these sends its document through the large lane."""
 LARGE_ROWS_MAX, LARGE_BYTES_MAX = 4096, 8 << 20
 LOCK_MS, SIDE_LOCK_MS = 50, 200
+APART_S = 0.008
 WATCH_S_MAX = 1.0
 
 
@@ -52,11 +53,13 @@ class Flusher:
         rows_max: int = FAST_ROWS_MAX,
         bytes_max: int = FAST_BYTES_MAX,
         lock_ms: int = LOCK_MS,
+        apart_s: float = APART_S,
     ) -> None:
         """Make one; `start` starts it.
 
         `rows_max`, `bytes_max`: what a commit of the fast lane takes; `lock_ms`: how long it waits
-        for one document's head before it goes on without that document;
+        for one document's head before it goes on without that document; `apart_s`: how far apart
+        commits begin while many write, since one costs a millisecond whatever is in it;
         `answer_s_max`: how long a commit may take before its connection is given up;
         `stalled_s`: how long before `failing` says so.
         """
@@ -72,6 +75,7 @@ class Flusher:
             batches=itertools.count(1),
             statistics=self.statistics,
             unsaved=self._unsaved,
+            apart_s=apart_s,
             landed=self._landed,
             set_aside=self._set_aside,
         )

@@ -99,6 +99,9 @@ class Database:
     commit_lock_ms: int = 50
     """Milliseconds a commit waits for the lock of one document before it goes on without it."""
 
+    commit_apart_ms: int = 8
+    """Milliseconds between commits while many write; half of that with a bus. 0: none wait."""
+
     commit_timeout_s: float = 10.0
     """Seconds a REST write waits for its commit before it is answered with 503."""
 

@@ -5,8 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from storage.lanes import APART_S
-from storage.log import Fenced, Flusher, Stored
+from storage.log import APART_S, Fenced, Flusher, Stored
 from storage.pool import Pool
 from tests.patience import PATIENCE_S, until
 from tests.storage.papers import (
