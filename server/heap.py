@@ -16,8 +16,8 @@ from typing import Any, Final
 
 MOVED_MIN: Final = 100
 """Rooms and connections that must have come or gone, and a quarter of those there."""
-SETTLED_LOOKS: Final = 2
-"""Looks at rest until those who came have also said what they came for."""
+SETTLED_LOOKS: Final = 8
+"""Looks at rest until those who came have said what they came for, and it was read for search."""
 
 
 def tighten(table: dict[Any, Any] | set[Any]) -> None:
@@ -51,11 +51,9 @@ class Tidy:
         """
         moved, self._lately = held - self._lately, held
         self._least, self._most = min(self._least, held), max(self._most, held)
-        self._still = self._still + 1 if 0 <= moved < MOVED_MIN else 0
+        self._still = self._still + 1 if abs(moved) < MOVED_MIN else 0
         far = max(MOVED_MIN, held // 4)
-        if not self._still:
-            return
-        if self._most - held >= far:
+        if moved >= 0 and self._most - held >= far:
             self._least = self._most = held
             for table in self._tables():
                 tighten(table)

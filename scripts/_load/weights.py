@@ -10,8 +10,9 @@ from .probe import Memory
 from .scenarios import Outcome, Plan, Stage, memory
 from .typing_work import base_update
 
-SETTLE_S, WRITTEN_S = 2.0, 5.0
-"""After the last connection, and after the last edit: what they needed for a moment is gone."""
+SETTLE_S, WRITTEN_S = 2.0, 15.0
+"""After the last connection, and after the last edit: what they needed for a moment is gone, and
+what was written has been stored and read for search, where a server does that."""
 
 
 async def idle(stage: Stage, plan: Plan) -> Outcome:
