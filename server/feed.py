@@ -37,9 +37,10 @@ SWEEP_S, SWEEP_S_MAX = 0.25, 5.0
 LOOK_S = 5.0
 """Seconds after which the sweeper looks even though nothing was written here: somebody else may
 have written, or died before settling."""
-SHARE = 0.05
+SHARE, SHARE_OF_MANY, MANY = 0.05, 0.02, 50
 """The part of the time that sweeping may take, here and in PostgreSQL: a thousand documents that
-are typed in were stamped a thousand times a second. Questions settle at once all the same."""
+are typed in were stamped a thousand times a second. Questions settle at once all the same. And less
+of it where so many documents were new: a push into 100 was stamped again and again."""
 DOCUMENTS_MAX = 1000
 """Documents that are settled in one transaction."""
 
@@ -187,31 +188,38 @@ class Feed:
             await asyncio.sleep(max(SWEEP_S, rested_at - loop.time()))
             written.clear()
             looked_at = loop.time()
+            settled = 0
             try:
-                await self.sweep()
+                settled = await self.sweep()
             except StorageError as error:
                 log.warning("changes are settled later: %s", error)
             except Exception:
                 # An outermost loop: a fault in one settling must not end the feed.
                 log.exception("changes could not be settled")
-            self.pause_s = pause_after(loop.time() - looked_at)
+            self.pause_s = pause_after(loop.time() - looked_at, settled)
             rested_at = loop.time() + self.pause_s
 
-    async def sweep(self) -> None:
-        """Settle whatever is dirty, scope by scope; scopes that are being settled are left out."""
+    async def sweep(self) -> int:
+        """Settle whatever is dirty, scope by scope; scopes that are being settled are left out.
+
+        Answers how many documents that were.
+        """
         self.sweeps += 1
+        count = 0
         after: tuple[str, UUID] = ("", NOWHERE)
         while True:
             dirty = await self.changes.dirty_anywhere(after, DOCUMENTS_MAX)
             await self._settle(dirty, wait=False)
+            count += len(dirty)
             if len(dirty) < DOCUMENTS_MAX:
-                return
+                return count
             after = (dirty[-1].scope, dirty[-1].document)
 
 
-def pause_after(took_s: float) -> float:
-    """Seconds to wait after a sweep that took so many."""
-    return min(max(SWEEP_S, took_s * (1 / SHARE - 1)), SWEEP_S_MAX)
+def pause_after(took_s: float, documents: int) -> float:
+    """Seconds to wait after a sweep that took so many, for so many documents."""
+    share = SHARE if documents < MANY else SHARE_OF_MANY
+    return min(max(SWEEP_S, took_s * (1 / share - 1)), SWEEP_S_MAX)
 
 
 def _take_error(task: asyncio.Task[None]) -> None:

@@ -4,8 +4,10 @@
 
 It starts a server with an embedded PostgreSQL and its defaults (fsync on) in a temporary folder, on
 one core, and asks from the other, one request after the other over one connection: the rates are
-those of one device. Bodies are made before the clock runs. CPU is time on the processor, read from
-the kernel, per request or per block; PostgreSQL's is its whole process tree, autovacuum included.
+those of one device. Where there is a build (scripts/compile) all rows are of that, and the
+comparison with the bare handlers is made once more for an interpreted server. Bodies are made
+before the clock runs. CPU is time on the processor, read from the kernel, per request or per block;
+PostgreSQL's is its whole process tree, autovacuum included.
 """
 
 from __future__ import annotations
@@ -156,26 +158,23 @@ class Bench:
 
             await self._row(f"pull {size}, {name}", same, size)
 
-    async def beside(self, ours: Bench) -> None:
+    async def beside(self, ours: Bench, engine: str) -> None:
         """A push of 100 and a pull of 1,000, by this server and by ours in turn."""
-        made = {}
-        for bench in (ours, self):
-            # Rows that another writes are news to a server: each has blocks of its own.
-            made[bench] = notes(100), notes(1000)
-            for mine in made[bench]:
-                await ours.device.post("push", ours.device.push_body(mine, 0))
-        await ours.device.delta(0)
-        clocks = {bench: itertools.count(1) for bench in made}
         for _ in range(TURNS):
-            for bench, name in ((ours, "ours"), (self, "bare")):
-                pushed, pulled = made[bench]
-                await bench.one_of(f"push 100, {name}", "push", pushed, clocks[bench])
+            for bench, name in ((ours, engine), (self, "bare")):
+                # Rows that another writes are news to a server: each has blocks of its own. And
+                # new ones each turn, as pycrdt counts the whole of a text again for each update.
+                pushed, pulled = notes(100), notes(1000)
+                for mine in (pushed, pulled):
+                    await ours.device.post("push", ours.device.push_body(mine, 0))
+                await ours.device.delta(0)
+                await bench.one_of(f"push 100, {name}", "push", pushed, itertools.count(1))
                 same = itertools.repeat(1)
                 await bench.one_of(f"pull 1000 unchanged, {name}", "pull", pulled, same)
         rows = ours.rows | self.rows
         for row in ("push 100", "pull 1000 unchanged"):
-            mine, theirs = (both(rows[f"{row}, {name}"]) for name in ("ours", "bare"))
-            ours.say(f"{row}, ours / bare", {"ratio_of_cpu": round(mine / theirs, 2)})
+            mine, theirs = (both(rows[f"{row}, {name}"]) for name in (engine, "bare"))
+            ours.say(f"{row}, {engine} / bare", {"ratio_of_cpu": round(mine / theirs, 2)})
 
     async def one_of(self, name: str, route: str, mine: list[Note], clock: Iterator[int]) -> None:
         """A turn in the comparison; the cheapest stays, with its PostgreSQL."""
@@ -223,6 +222,13 @@ class Bench:
         return pages
 
 
+async def engine_of(http: aiohttp.ClientSession, url: str) -> str:
+    """Whether a server is compiled or interpreted."""
+    async with http.get(f"{url}/api/health") as response:
+        engine: str = (await response.json())["diagnostics"]["engine"]
+    return engine
+
+
 async def run(url: str, pid: int, options: argparse.Namespace) -> dict[str, Figures]:
     """All rows against one server, and those of the bare handlers beside it."""
     async with aiohttp.ClientSession() as http:
@@ -230,12 +236,13 @@ async def run(url: str, pid: int, options: argparse.Namespace) -> dict[str, Figu
         bench = Bench(Device(http, url, account), Probe(pid), options.seconds)
         for size in options.sizes:
             await bench.pushes(size)
-        await bench.pulls(1000)
+        if options.sizes:
+            await bench.pulls(1000)
         postmaster = min(bench.probe.postgres_pids())
         with bare(options.core, database_of(postmaster)) as (bare_url, bare_pid):
             probe = Probe(bare_pid, postmaster)
             beside = Bench(Device(http, bare_url, account), probe, options.seconds)
-            await beside.beside(bench)
+            await beside.beside(bench, await engine_of(http, url))
         if options.blocks:
             await bench.deltas(options.blocks)
     return bench.rows
@@ -252,9 +259,16 @@ def main() -> None:
     options = parser.parse_args()
     # Our state vectors must be what the server computes, or every row measures the wrong thing.
     assert state_vector_of(insertion(5, 0, "abc")) == b"\x01\x05\x03"
+    mine = set(range(os.cpu_count() or 1)) - {options.core} or {0}
     with serving(options.core) as (url, pid):
-        os.sched_setaffinity(0, set(range(os.cpu_count() or 1)) - {options.core} or {0})
+        os.sched_setaffinity(0, mine)
         rows = uvloop.run(run(url, pid, options))
+    if any("compiled" in name for name in rows):
+        # The same comparison for who does not compile; the other rows are of the build.
+        options.sizes, options.blocks = [], 0
+        with serving(options.core, "--compiled", "false") as (url, pid):
+            os.sched_setaffinity(0, mine)
+            rows |= uvloop.run(run(url, pid, options))
     if options.json:
         Path(options.json).write_text(json.dumps(rows, indent=1))
 

@@ -19,13 +19,13 @@ READY = "Plait is ready at "
 
 
 @contextmanager
-def serving(core: int) -> Iterator[tuple[str, int]]:
+def serving(core: int, *more: str) -> Iterator[tuple[str, int]]:
     """A server on one core, with a database of its own: its address and process."""
     with tempfile.TemporaryDirectory(prefix="plait-rest-") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL runs as another user where we are root.
         data = Path(folder) / "data"
         process = subprocess.Popen(
-            ["scripts/serve", "--port", "0", "--data", str(data), "--log-level", "warning"],
+            ["scripts/serve", "--port", "0", "--data", str(data), "--log-level", "warning", *more],
             cwd=ROOT, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         os.sched_setaffinity(process.pid, {core})  # Before it has threads or children.
