@@ -47,6 +47,7 @@ from server.outbox import Turns
 from server.reading import READINGS, Readings
 from server.realtime import DOORS, lifecycle
 from server.realtime.register import REALTIME, Realtime
+from server.recalling import Recalling
 from server.scanning.desk import DESK, Desk
 from server.session.routes import SESSIONS
 from server.sites.catalogue import SITES
@@ -269,6 +270,7 @@ class Server:
         gallery = app[GALLERY] = Gallery(self.settings, pool, files.blobs)
         self._stack.push_async_callback(gallery.close)
         feed = app[FEED] = Feed(Changes(pool), store, documents)
+        app[BLOCKS].recalling = Recalling(documents, feed)
         feed.start()
         self._stack.push_async_callback(feed.stop)
         notices = realtime.notices = Notices(

@@ -18,7 +18,9 @@ from server.asked import Found
 from storage.blocks import Name
 
 if TYPE_CHECKING:
+    from server.recalling import Recalling
     from server.rights import Rights
+    from storage.blocks import Block
     from storage.blocks import Blocks as Store
 
 
@@ -28,11 +30,28 @@ class Blocks:
     def __init__(self, store: Store, rights: Rights) -> None:
         self.store = store
         self._rights = rights
+        self.recalling: Recalling | None = None
+        """What is known without asking the store, once the feed is there."""
 
     async def find(self, principal: Principal, names: Sequence[DocumentName]) -> list[Found]:
         """What each name means to the asker, in their order."""
         wanted = [_name(principal, name) for name in names]
-        blocks = await self.store.find(wanted)
+        return await self._judged(principal, wanted, await self.store.find(wanted))
+
+    async def find_to_write(
+        self, principal: Principal, names: Sequence[DocumentName]
+    ) -> list[Found]:
+        """`find` for whoever then writes: of what is open here only what that needs is known."""
+        if self.recalling is None:
+            return await self.find(principal, names)
+        wanted = [_name(principal, name) for name in names]
+        blocks = await self.recalling.find(self.store, wanted)
+        return await self._judged(principal, wanted, blocks)
+
+    async def _judged(
+        self, principal: Principal, wanted: Sequence[Name], blocks: Sequence[Block | None]
+    ) -> list[Found]:
+        """With the asker's role on each, and without what is none of the asker's business."""
         none = Role.NONE
         roles: dict[str | None, Role] = {None: none}
         found = []

@@ -63,6 +63,7 @@ MODULES: Final = (
     "server.outbox",
     "server.pace",
     "server.reading",
+    "server.recalling",
     "server.realtime.connection",
     "server.realtime.hocuspocus_member",
     "server.realtime.y",

@@ -25,6 +25,7 @@ TESTS = (
     "tests/server/realtime",
     "tests/server/test_batches.py",
     "tests/server/test_reading.py",
+    "tests/server/test_recalling.py",
     "tests/server/test_websocket.py",
     "tests/server/test_outbox.py",
 )

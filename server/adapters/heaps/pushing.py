@@ -30,7 +30,7 @@ class Pushing(Steps):
         """What became of each block. Raises Unavailable or Busy when nothing was written."""
         work = await self.read(raws, mapping.read_push)
         await self._inspect(work)
-        await self.find(work)
+        await self.find(work, to_write=True)
         for one in work:
             _judge(one)
         await self._create([one for one in work if not one.status and one.block is None])

@@ -53,11 +53,12 @@ class Steps:
             work.append(one)
         return work
 
-    async def find(self, work: Sequence[Work]) -> None:
+    async def find(self, work: Sequence[Work], *, to_write: bool = False) -> None:
         """Find the block of each, and the caller's right to it. Raises Unavailable."""
         good = [one for one in work if one.sent is not None]
         names = [one.sent.name for one in good if one.sent is not None]
-        for one, what in zip(good, await self.blocks.find(self.principal, names), strict=True):
+        find = self.blocks.find_to_write if to_write else self.blocks.find
+        for one, what in zip(good, await find(self.principal, names), strict=True):
             one.block, one.role = what.block, what.role
 
     async def marker(self, work: Sequence[Work]) -> int:
