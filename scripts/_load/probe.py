@@ -26,10 +26,19 @@ class Cpu(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Mebibytes: resident, and resident with shared pages divided among those who share."""
+    """Mebibytes: resident; with shared pages divided among those who share; of that, of no file.
+
+    Growth is read from the last. In `pss` a library's pages count half as much while another
+    process has it loaded, too: ten mebibytes come and go with each helper process.
+    """
 
     rss: float
     pss: float
+    own: float
+
+
+_KINDS = ("Rss", "Pss", "Pss_Anon")
+"""What the kernel calls the fields of Memory."""
 
 
 def _stat(pid: int) -> list[str]:
@@ -121,18 +130,17 @@ class Probe:
 
     def memory(self) -> Memory:
         """Memory of the server's own processes, PostgreSQL left out."""
-        rss = pss = 0
+        found = dict.fromkeys(_KINDS, 0)
         for pid in self._server:
             try:
                 lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
             except OSError:
                 continue
             for line in lines:
-                if line.startswith("Rss:"):
-                    rss += int(line.split()[1])
-                elif line.startswith("Pss:"):
-                    pss += int(line.split()[1])
-        return Memory(round(rss / 1024, 2), round(pss / 1024, 2))
+                kind, _, size = line.partition(":")
+                if kind in found:
+                    found[kind] += int(size.split()[0])
+        return Memory(*(round(kilobytes / 1024, 2) for kilobytes in found.values()))
 
     def alive(self) -> bool:
         """The server's first process runs; True where it cannot be seen."""

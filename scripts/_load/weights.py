@@ -34,7 +34,7 @@ async def idle(stage: Stage, plan: Plan) -> Outcome:
     outcome: Outcome = {
         "idle": {
             "connect_s": connect_s,
-            "kb_per_client": round((held.pss - before.pss) * 1024 / len(clients), 2),
+            "kb_per_client": round((held.own - before.own) * 1024 / len(clients), 2),
             "server_core_share": round(used.server / plan.seconds, 4),
             "postgres_core_share": round(used.postgres / plan.seconds, 4),
         },
@@ -90,4 +90,4 @@ def asleep(rests: Sequence[Memory], documents: int) -> Figures:
 
 def _each(looks: Sequence[Memory], documents: int) -> float:
     """Kilobytes for each document of the crowds between the first look and the last."""
-    return round((looks[-1].pss - looks[0].pss) * 1024 / documents / (len(looks) - 1), 2)
+    return round((looks[-1].own - looks[0].own) * 1024 / documents / (len(looks) - 1), 2)

@@ -10,8 +10,8 @@ from scripts.bench.report import details
 from scripts.bench.rows import ROWS
 
 
-def _rests(*pss_mb: float) -> list[Memory]:
-    return [Memory(0.0, pss) for pss in pss_mb]
+def _rests(*own_mb: float) -> list[Memory]:
+    return [Memory(0.0, 0.0, own) for own in own_mb]
 
 
 def test_a_sleeping_document_weighs_what_later_crowds_add() -> None:
