@@ -17,6 +17,7 @@ import asyncio
 import itertools
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -36,6 +37,7 @@ from scripts.bench.rest_device import Device, Note, insertion, notes
 from scripts.bench.rest_servers import bare, database_of, serving
 
 LULL_S = 0.3
+PULL = "pull 1000 unchanged"
 TURNS = 6
 """How often the servers that are compared take turns: what else a machine does comes in waves."""
 
@@ -97,6 +99,8 @@ class Bench:
     def __init__(self, device: Device, probe: Probe, seconds: float) -> None:
         self.device, self.probe, self._seconds = device, probe, seconds
         self.rows: dict[str, Figures] = {}
+        self.turns: dict[str, list[float]] = {}
+        """CPU in each turn of a comparison."""
 
     async def _row(
         self,
@@ -159,7 +163,11 @@ class Bench:
             await self._row(f"pull {size}, {name}", same, size)
 
     async def beside(self, ours: Bench, engine: str) -> None:
-        """A push of 100 and a pull of 1,000, by this server and by ours in turn."""
+        """A push of 100 and a pull of 1,000, by this server and by ours in turn.
+
+        Ours asks nothing about blocks that it has open: so a bare handler that remembers what it
+        found pushes, too.
+        """
         for _ in range(TURNS):
             for bench, name in ((ours, engine), (self, "bare")):
                 # Rows that another writes are news to a server: each has blocks of its own. And
@@ -170,15 +178,23 @@ class Bench:
                 await ours.device.delta(0)
                 await bench.one_of(f"push 100, {name}", "push", pushed, itertools.count(1))
                 same = itertools.repeat(1)
-                await bench.one_of(f"pull 1000 unchanged, {name}", "pull", pulled, same)
+                await bench.one_of(f"{PULL}, {name}", "pull", pulled, same)
+            known = notes(100)
+            await ours.device.post("push", ours.device.push_body(known, 0))
+            await self.one_of("push 100, bare, knowing", "push_known", known, itertools.count(1))
         rows = ours.rows | self.rows
-        for row in ("push 100", "pull 1000 unchanged"):
-            mine, theirs = (both(rows[f"{row}, {name}"]) for name in (engine, "bare"))
-            ours.say(f"{row}, {engine} / bare", {"ratio_of_cpu": round(mine / theirs, 2)})
+        for row, peer in (("push 100", "bare"), ("push 100", "bare, knowing"), (PULL, "bare")):
+            mine, theirs = (both(rows[f"{row}, {name}"]) for name in (engine, peer))
+            turns = zip(ours.turns[f"{row}, {engine}"], self.turns[f"{row}, {peer}"], strict=True)
+            ratios = {
+                "ratio_of_cpu": round(mine / theirs, 2),
+                "median_of_turns": round(statistics.median(one / other for one, other in turns), 2),
+            }
+            ours.say(f"{row}, {engine} / {peer}", ratios)
 
     async def one_of(self, name: str, route: str, mine: list[Note], clock: Iterator[int]) -> None:
         """A turn in the comparison; the cheapest stays, with its PostgreSQL."""
-        make = self.device.push_body if route == "push" else self.device.pull_body
+        make = self.device.pull_body if route == "pull" else self.device.push_body
 
         async def bodies() -> AsyncIterator[tuple[str, bytes]]:
             while True:  # Made one by one: what is not sent would be missing in the next run.
@@ -186,6 +202,7 @@ class Bench:
 
         before = self.rows.get(name)
         await self._row(name, bodies, len(mine), self._seconds / 2)
+        self.turns.setdefault(name, []).append(both(self.rows[name]))
         if before is not None and both(before) < both(self.rows[name]):
             self.rows[name] = before
 

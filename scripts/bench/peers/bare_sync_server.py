@@ -26,6 +26,7 @@ from storage.blocks import BY_GLOBAL_ID
 APPEND = statements(2000, 1 << 20).each
 POOL: web.AppKey[asyncpg.Pool] = web.AppKey("pool", asyncpg.Pool)
 APPENDS: web.AppKey[asyncpg.Pool] = web.AppKey("appends", asyncpg.Pool)
+KNOWN: web.AppKey[dict[str, asyncpg.Record]] = web.AppKey("known", dict)
 BY_KEY = {
     "enable_seqscan": "off",
     "enable_mergejoin": "off",
@@ -36,9 +37,21 @@ BY_KEY = {
 
 async def push(request: web.Request) -> web.Response:
     """Find the blocks, append one row to each in one transaction."""
+    return await append(request, {})
+
+
+async def push_known(request: web.Request) -> web.Response:
+    """The same by a handler that keeps what it found: the append alone, as Plait asks it."""
+    return await append(request, request.app[KNOWN])
+
+
+async def append(request: web.Request, found: dict[str, asyncpg.Record]) -> web.Response:
+    """Find the blocks that are not found yet, and append."""
     items = msgspec.json.decode(await request.read())["blocks"]
-    pool = request.app[POOL]
-    found = {row["global_id"]: row for row in await pool.fetch(BY_GLOBAL_ID, ids(items))}
+    missing = [one for one in ids(items) if one not in found]
+    if missing:
+        rows = await request.app[POOL].fetch(BY_GLOBAL_ID, missing)
+        found.update((row["global_id"], row) for row in rows)
     documents = [found[item["block_id"]]["id"] for item in items]
     updates = [base64.b64decode(item["update"]) for item in items]
     many, now = len(items), time.time()
@@ -100,7 +113,9 @@ async def application() -> web.Application:
     app[APPENDS] = await asyncpg.create_pool(
         sys.argv[2], min_size=1, max_size=1, server_settings=BY_KEY
     )
+    app[KNOWN] = {}
     app.router.add_post("/api/sync/push", push)
+    app.router.add_post("/api/sync/push_known", push_known)
     app.router.add_post("/api/sync/pull", pull)
     return app
 
