@@ -63,7 +63,7 @@ async def documents(stage: Stage, plan: Plan) -> Outcome:
     for crowd in range(max(1, plan.crowds)):
         rooms = [stage.room(f"doc-{crowd}-{number}") for number in range(plan.documents)]
         clients = await stage.found(rooms, base)
-        await asyncio.sleep(WRITTEN_S)
+        await asyncio.sleep(SETTLE_S if crowd else WRITTEN_S)
         live = live if crowd else stage.probe.memory()
         await stage.leave(clients)
         await asyncio.sleep(plan.seconds)

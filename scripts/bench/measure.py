@@ -13,7 +13,7 @@ from .rows import Row
 from .servers import ROOT
 
 Figures = dict[str, float]
-TIMEOUT_S = 300.0
+TIMEOUT_S = 600.0
 
 
 @dataclass(kw_only=True)
