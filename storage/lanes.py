@@ -25,7 +25,7 @@ from storage.link import Link
 from storage.statistics import Statistics
 
 RETRY_FIRST_S, RETRY_MAX_S = 0.05, 1.0
-FULL_ROWS = 128
+FULL_ROWS = 64
 """Rows for which a commit no longer waits for company."""
 _TICK_S = 0.0005
 _MEMORY = 8
