@@ -148,7 +148,7 @@ class Guard:
         """Drop the deadlines of sessions that have ended: tokens of a day outlive most of them.
 
         Each holds a session and its connection. Who showed a newer token again and again has old
-        deadlines, too. Those who were asked for a token already are not asked again.
+        deadlines, too. Those who were asked for a token already are asked once more.
         """
         if len(self._deadlines) > _ENTRIES_EACH * len(self._posts) + _ENTRIES_SPARE:
             self._deadlines.clear()
