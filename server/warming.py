@@ -3,7 +3,8 @@
 The first who opens a document after a start is asked for by four statements, one after the other.
 Each is parsed and planned when it is first used on a connection, and reads the catalogs for that:
 4 ms of PostgreSQL's time and as many of waiting. The first document that is decoded loads what
-pycrdt needs of anyio, for 20 ms in which nobody is served.
+pycrdt needs of anyio, for 20 ms in which nobody is served; the first request, what names of hosts
+are made of.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ async def warm(credentials: Credentials, grants: Grants, store: Documents) -> No
     Raises Unavailable.
     """
     Document().wake()
+    "localhost".encode("idna")
     await credentials.standing_of_login(_NOBODY, _NOBODY)
     await grants.place(_NOBODY, _NOBODY)
     await store.resolve(_NOBODY, _NOBODY)
