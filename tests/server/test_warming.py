@@ -42,8 +42,7 @@ async def test_what_a_newcomer_is_asked_for_is_prepared(database: str) -> None:
 
 
 async def test_the_first_who_come_load_nothing_more(database: str) -> None:
-    """In a process that was just made ready; else all wait for 20 ms while anyio is loaded, or for
-    one or two while the names of hosts are."""
+    """In a process that was just made ready; else all wait for that, 20 ms for anyio."""
     done = subprocess.run(
         [sys.executable, "-c", _DECODED_AFTER, database],
         cwd=Path(__file__).parents[2],
