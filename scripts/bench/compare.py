@@ -41,10 +41,13 @@ class Comparison:
     """What hands frames on without documents."""
 
     def ratio(self, ours: Measured | None = None) -> float | None:
-        """Ours divided by the peer's; None where one of them has no figure."""
-        prefix = "sum_" if self.against.basis == SUM else ""
-        mine = (ours or self.ours).figures.get(prefix + self.row.unit)
-        theirs = self.peer.figures.get(self.row.unit)
+        """Ours divided by the peer's; None where one of them has no figure.
+
+        Memory is that of the servers themselves: there is no sum of it.
+        """
+        figures, unit = (ours or self.ours).figures, self.row.unit
+        mine = figures.get("sum_" + unit if self.against.basis == SUM else unit, figures.get(unit))
+        theirs = self.peer.figures.get(unit)
         return round(mine / theirs, 3) if mine is not None and theirs else None
 
 
@@ -82,7 +85,7 @@ class Bench:
         self.comparisons[name] = [self._compare(row, against, cells) for against in wanted]
 
     def _asked_for(self, against: Against) -> bool:
-        return not against.by_name if self.peers is None else against.peer in self.peers
+        return self.peers is None or against.peer in self.peers
 
     def _servers(self, against: Against) -> list[str]:
         both = self.with_async and against.basis == SUM

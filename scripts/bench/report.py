@@ -3,6 +3,8 @@
 import json
 import os
 import platform
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,12 @@ HEAD = (
     "| against | compared | Plait server | interpreted | PostgreSQL | sum "
     "| sum with asynchronous commit | peer | floor | ratio | to reach | |\n" + "|---" * 12 + "|\n"
 )
+
+
+BEST_HEAD = (
+    "| row | best peer of this run | its figure | ours | PostgreSQL | ratio | asked at most | |\n"
+    + "|---" * 8 + "|\n"
+)  # fmt: skip
 
 
 def figure(value: float | None) -> str:
@@ -117,6 +125,33 @@ def line(comparison: "Comparison") -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def best(comparisons: "Sequence[Comparison]") -> "Comparison | None":
+    """The peer that did it for the least, whatever it keeps; None where none has a figure."""
+    unit = comparisons[0].row.unit
+    able = [one for one in comparisons if unit in one.peer.figures]
+    return min(able, key=lambda one: one.peer.figures[unit], default=None)
+
+
+def best_line(name: str, comparisons: "Sequence[Comparison]") -> str:
+    """A row beside the best peer of the run, which is whom the row's first target is about."""
+    one, row = best(comparisons), comparisons[0].row
+    if one is None:
+        return f"| `{name}` | none has a figure |" + " - |" * 6
+    asked = replace(one, against=replace(one.against, target=row.targets[0].target))
+    ours, unit = one.ours.figures, row.unit
+    cells = (
+        f"`{name}`",
+        KINDS[one.against.peer].title,
+        figure(one.peer.figures[unit]),
+        figure(ours.get(unit)),
+        figure(ours.get("postgres_" + unit)) + ("" if one.against.basis == SUM else ", apart"),
+        figure(one.ratio()),
+        to_reach(asked),
+        verdict(asked),
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
 def markdown(bench: "Bench") -> str:
     """All tables."""
     cores = os.cpu_count()
@@ -125,10 +160,11 @@ def markdown(bench: "Bench") -> str:
         f"{platform.python_version()}; median of {bench.repeat}. One core for the server and its "
         "PostgreSQL, one for the load program.\n"
     )
+    measured = {name: those for name, those in bench.comparisons.items() if those}
     out = [head]
-    for name, comparisons in bench.comparisons.items():
-        if not comparisons:
-            continue
+    if measured:
+        out.append(BEST_HEAD + "\n".join(best_line(*one) for one in measured.items()) + "\n")
+    for name, comparisons in measured.items():
         row = comparisons[0].row
         out.append(f"## {row.title}\n\n`{name}`, {row.unit.replace('_', ' ')}\n\n{HEAD}"
                    + "\n".join(map(line, comparisons)) + "\n")  # fmt: skip

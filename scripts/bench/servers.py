@@ -95,11 +95,13 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             name="pycrdt-websocket",
-            title="pycrdt-websocket on aiohttp, in memory",
+            title="pycrdt-websocket 0.16.5 on aiohttp, pycrdt-store 0.1.5 with SQLite",
             dialect="y-websocket",
-            durability="not durable",
+            durability="each update is a commit of its own, fsynced, some time after others saw "
+            "it (SQLite, synchronous=FULL); no ack",
             command=(sys.executable, str(NODE_PEERS / "pycrdt_websocket_server.py")),
-            environment={"PORT": "{port}"},
+            environment={"PORT": "{port}", "DATABASE": "{folder}/ystore.sqlite"},
+            store_s=12.0,
         ),
     )
 }  # fmt: skip

@@ -1,11 +1,12 @@
-"""pycrdt-websocket, in memory, served by aiohttp on uvloop. PORT says where."""
+"""pycrdt-websocket on aiohttp and uvloop. PORT; DATABASE is an SQLite file, none for memory."""
 
 import asyncio
 import os
 
 import uvloop
 from aiohttp import WSMsgType, web
-from pycrdt.websocket import WebsocketServer, exception_logger
+from pycrdt.store import SQLiteYStore, YDocNotFound
+from pycrdt.websocket import WebsocketServer, YRoom, exception_logger
 
 SERVER = web.AppKey("server", WebsocketServer)
 
@@ -35,6 +36,35 @@ class Channel:
         return await anext(self)
 
 
+class Store(SQLiteYStore):
+    """All documents in one file, as its documentation says."""
+
+    db_path = os.environ.get("DATABASE", "")
+
+
+class Rooms(WebsocketServer):
+    """Rooms that are read from the store before anybody is let in, and write each update to it."""
+
+    async def get_room(self, name: str) -> YRoom:
+        """The room of that name."""
+        if not Store.db_path or name in self.rooms:
+            room = await super().get_room(name)
+            await room.ready_event.wait()
+            return room
+        store = Store(name)
+        room = self.rooms[name] = YRoom(
+            ready=False, ystore=store, exception_handler=exception_logger, log=self.log
+        )
+        await self.start_room(room)
+        await store.started.wait()
+        try:
+            await store.apply_updates(room.ydoc)
+        except YDocNotFound:
+            pass  # A new one.
+        room.ready = True
+        return room
+
+
 async def serve(request: web.Request) -> web.WebSocketResponse:
     """One client of the room that the path names."""
     socket = web.WebSocketResponse(compress=False, max_msg_size=0)
@@ -45,7 +75,7 @@ async def serve(request: web.Request) -> web.WebSocketResponse:
 
 async def main() -> None:
     """Serve until killed."""
-    async with WebsocketServer(exception_handler=exception_logger) as server:
+    async with Rooms(exception_handler=exception_logger) as server:
         app = web.Application()
         app[SERVER] = server
         app.router.add_get("/{room:.+}", serve)
