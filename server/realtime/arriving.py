@@ -4,7 +4,8 @@ When a server comes back, all editors come back at once, each with a token and a
 seen a moment ago. Such a handshake asks nobody anything, so it is answered here and now; aiohttp's
 parser, request, task, router and middlewares are half of what it costs otherwise. The way is narrow
 on purpose: whatever is not plain, not known or not allowed goes the whole way, from its first byte
-on, and is answered there. So nothing is refused here, and nobody enters who would not there.
+on, and is answered there. So nothing is refused here, and nobody enters who would not there. A
+Hocuspocus handshake says nothing of who comes: that is asked of its frames, here as there.
 """
 
 from __future__ import annotations
@@ -26,21 +27,25 @@ from server.limits import network_of
 from server.logs import REQUEST
 from server.operating import spans
 from server.realtime import upgrade
+from server.realtime.hocuspocus import HocuspocusConnection
 from server.realtime.y import YConnection
 from server.websocket import as_transport
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from server.entrance import Entry
     from server.hosts import Hosts
     from server.limits import Limit
+    from server.realtime.connection import Connection
     from server.realtime.register import Realtime
 
 _HEAD_BYTES_MAX: Final = 4096
 _REQUEST: Final = re.compile(
-    r"GET /ws/([A-Za-z0-9_~:@-][A-Za-z0-9._~:@-]*)\?token=([A-Za-z0-9._-]+) HTTP/1\.1"
+    r"GET /ws(?:/([A-Za-z0-9_~:@-][A-Za-z0-9._~:@-]*)\?token=([A-Za-z0-9._-]+))? HTTP/1\.1"
 ).fullmatch
-"""A document's name that means itself however it is decoded, and a token; nothing else."""
+"""A document's name that means itself however it is decoded, and a token; or neither, where both
+come in frames (Hocuspocus). Nothing else."""
 _ODD: Final = re.compile(r"[^\x20-\x7e\r\n]|\r(?!\n)|(?<!\r)\n").search
 _NAME: Final = re.compile(r"[A-Za-z0-9-]+").fullmatch
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==").fullmatch
@@ -54,8 +59,9 @@ _NOT_PLAIN: Final = frozenset(
 class Handshake(NamedTuple):
     """A plain one."""
 
-    name: str
-    token: str
+    name: str | None
+    """None where documents are named in frames, each with its token."""
+    token: str | None
     fields: dict[str, str]
     behind: bytes
     """What came with it."""
@@ -63,7 +69,7 @@ class Handshake(NamedTuple):
 
 def read(data: bytes) -> Handshake | None:
     """The handshake in the first bytes of a connection; None for all that is not plain."""
-    end = data.find(b"\r\n\r\n", 0, _HEAD_BYTES_MAX) if data.startswith(b"GET /ws/") else -1
+    end = data.find(b"\r\n\r\n", 0, _HEAD_BYTES_MAX) if data.startswith(b"GET /ws") else -1
     if end < 0:
         return None
     head = data[:end].decode("latin-1")
@@ -74,6 +80,8 @@ def read(data: bytes) -> Handshake | None:
     fields = _fields(lines)
     if fields is None or not _is_upgrade(fields):
         return None
+    if asked[1] is None and "cookie" in fields:
+        return None  # It may say who this is.
     return Handshake(asked[1], asked[2], fields, data[end + 4 :])
 
 
@@ -153,29 +161,44 @@ class Front:
         if not isinstance(peer, tuple) or not self._hosts.is_known(host) or self._may_claim(host):
             return False
         realtime = self._realtime
-        name = DocumentName.parse(shaken.name)
-        entry = realtime.entrance.peek(name, sha256(shaken.token.encode()).digest())
-        if entry is None:
-            return False
-        principal, record, role = entry
+        entry = None
+        if shaken.name is not None and shaken.token is not None:
+            digest = sha256(shaken.token.encode()).digest()
+            entry = realtime.entrance.peek(DocumentName.parse(shaken.name), digest)
+            if entry is None:
+                return False
         forwarded = shaken.fields.get("x-forwarded-for")
         address = self._hosts.remote_of(str(peer[0]), () if forwarded is None else (forwarded,))
         remote = network_of(address)
         if upgrade.is_full(realtime, remote):
             return False
-        realtime.documents.guard.admit(principal)
+        if entry is not None:
+            realtime.documents.guard.admit(entry.principal)
         # From here on somebody who is refused has been counted, and is counted once more there.
         self._limit.take(address)
         if realtime.handshake_fits(remote) is not None:
             return False
-        realtime.documents.room(record)
-        can_write = role >= Role.EDITOR
-        connection = YConnection(realtime, transport, remote, principal, can_write=can_write)
-        connection.enter(record)
+        connection = self._connection(transport, remote, entry)
         upgrade.answer(connection, upgrade.accepted(shaken.fields["sec-websocket-key"]))
         upgrade.go_on(connection, shaken.behind)
         self.taken += 1
         return True
+
+    def _connection(
+        self, transport: asyncio.Transport, remote: str, entry: Entry | None
+    ) -> Connection:
+        """Somebody who is in its document already, or will name some."""
+        realtime = self._realtime
+        if entry is None:
+            stranger = HocuspocusConnection(realtime, transport, remote, None, None)
+            stranger.opened(authenticated=False)
+            return stranger
+        principal, record, role = entry
+        realtime.documents.room(record)
+        can_write = role >= Role.EDITOR
+        member = YConnection(realtime, transport, remote, principal, can_write=can_write)
+        member.enter(record)
+        return member
 
 
 class Arrival(asyncio.Protocol):

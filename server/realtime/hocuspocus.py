@@ -23,14 +23,15 @@ from server.inspecting.breaker import Closed
 from server.member import Member
 from server.realtime.codes import MALFORMED, RESET, TIMEOUT, close_code
 from server.realtime.connection import Connection
-from server.realtime.hocuspocus_member import HocuspocusMember, Waiting
+from server.realtime.hocuspocus_member import DENIED, HocuspocusMember
+from server.realtime.lobby import Lobby, Waiting, known
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
     from auth.principal import Principal
+    from server.entrance import Entry
     from server.realtime.register import Realtime
 
-DENIED = "permission-denied"
 SYNC_KINDS = (wire.STEP1, wire.STEP2, wire.UPDATE, wire.AWARENESS, wire.QUERY_AWARENESS)
 KEPT_KINDS = (*SYNC_KINDS, wire.STATELESS)
 SERVER_ONLY = (wire.BROADCAST_STATELESS, wire.AUTH_DENIED, wire.AUTHENTICATED, wire.SYNC_STATUS)
@@ -39,10 +40,7 @@ SERVER_ONLY = (wire.BROADCAST_STATELESS, wire.AUTH_DENIED, wire.AUTHENTICATED, w
 class HocuspocusConnection(Connection):
     """A Hocuspocus socket."""
 
-    __slots__ = (
-        *("_frames_waiting", "_members", "_recent", "_rest", "_waiting"),
-        *("handshake", "workspace"),
-    )
+    __slots__ = (*("_lobby", "_members", "_recent", "_rest", "handshake", "workspace"),)
 
     dialect = "hocuspocus"
 
@@ -60,11 +58,10 @@ class HocuspocusConnection(Connection):
         self.workspace = workspace
         """`workspaceId` of the URL, for names of the form block/{id}."""
         self._members: dict[bytes, HocuspocusMember] = {}
-        self._waiting: dict[bytes, Waiting] = {}
+        self._lobby = Lobby()
         self._recent: HocuspocusMember | None = None
-        self._rest: deque[tuple[HocuspocusMember, bytes]] = deque()
+        self._rest: deque[tuple[HocuspocusMember, bytes]] | None = None
         """Frames of documents that were let in, behind one that is being looked at."""
-        self._frames_waiting = 0
 
     # -- frames -------------------------------------------------------------------------
 
@@ -118,7 +115,7 @@ class HocuspocusConnection(Connection):
                 live.put(member, kind, data, body)
         elif kind == wire.AUTH_TOKEN:
             assert isinstance(data, wire.AuthToken)
-            self.realtime.tasks.spawn(self._renew(member, data), "renew token")
+            self.realtime.tasks.spawn(member.renew(data.token), "renew token")
         elif kind == wire.CLOSE:
             self.detach(member)
         elif kind == wire.STATELESS:
@@ -132,39 +129,40 @@ class HocuspocusConnection(Connection):
 
     def _stranger(self, address: str, payload: bytes, at: int) -> None:
         """A frame for a document that is not let in: its token, or something to keep meanwhile."""
-        prefix = payload[:at]
-        kind, data = wire.decode_hocuspocus(payload, at, self.realtime.bounds)
+        prefix, realtime = payload[:at], self.realtime
+        kind, data = wire.decode_hocuspocus(payload, at, realtime.bounds)
         if kind == wire.CLOSE:
             self._forget_waiting(prefix)
             return
-        waiting = self._waiting.get(prefix)
+        waiting = self._lobby.get(prefix)
         if waiting is None:
-            settings = self.realtime.settings
-            if len(self._waiting) + len(self._members) >= settings.documents_per_connection_max:
+            settings = realtime.settings
+            if len(self._lobby) + len(self._members) >= settings.documents_per_connection_max:
                 self.close(RESET, "too many documents on one socket")
                 return
-            waiting = self._waiting[prefix] = Waiting(self.clock())
+            waiting = self._lobby.add(prefix, self.clock())
         if kind == wire.AUTH_TOKEN:
             assert isinstance(data, wire.AuthToken)
-            if waiting.task is None:
+            if waiting.task is not None:
+                return
+            entry = None if self.closing else known(realtime, address, self.workspace, data.token)
+            if entry is not None:
+                self._let_in(address, prefix, data, waiting, entry)
+            else:
                 work = self._admit(address, prefix, data, waiting)
-                waiting.task = self.realtime.tasks.spawn(work, "admit document")
+                waiting.task = realtime.tasks.spawn(work, "admit document")
             return
         self._set_by(waiting, kind, payload[at:])
         if waiting.task is None and self.handshake is not None and kind in SYNC_KINDS:
             # Provider 2 sends no token frame when it has none; the handshake's one counts.
             work = self._admit(address, prefix, None, waiting)
-            waiting.task = self.realtime.tasks.spawn(work, "admit document")
+            waiting.task = realtime.tasks.spawn(work, "admit document")
 
     def _set_by(self, waiting: Waiting, kind: int, body: bytes) -> None:
-        waiting.frames.append((kind, body))
-        self.kept_bytes += len(body)
-        self._frames_waiting += 1
-        settings = self.realtime.settings
-        if (
-            self.kept_bytes > settings.preauth_bytes_max
-            or self._frames_waiting > settings.preauth_frames_max
-        ):
+        lobby, settings = self._lobby, self.realtime.settings
+        lobby.keep(waiting, kind, body)
+        self.kept_bytes = lobby.bytes
+        if lobby.bytes > settings.preauth_bytes_max or lobby.frames > settings.preauth_frames_max:
             self.realtime.metrics.refuse("preauth-full")
             self.close(RESET, "too much before authentication")
 
@@ -179,29 +177,42 @@ class HocuspocusConnection(Connection):
             name = DocumentName.parse(address.split("\0", 1)[0], self.workspace)
             shown = token.token if token is not None else ""
             entry = await realtime.entrance.enter(name, shown or self.handshake or "", create=True)
-            principal, record, role = entry
-            realtime.documents.guard.admit(principal)
-            realtime.documents.room(record)
+            realtime.documents.guard.admit(entry.principal)
+            realtime.documents.room(entry.record)
         except (AuthError, BadName, TooManyRequests, Closed) as error:
             realtime.metrics.refuse(getattr(error, "reason", "bad-name"))
-            if self._waiting.get(prefix) is waiting:  # Else another token is looked at by now.
+            if self._lobby.get(prefix) is waiting:  # Else another token is looked at by now.
                 self.deny(prefix, error.reason if isinstance(error, Closed) else DENIED)
             return
         except (StorageError, Busy):
             realtime.metrics.refuse("unavailable")
             self.close(close_code("load-failed"), "try again later")
             return
-        if self.closing or self._waiting.get(prefix) is not waiting:
-            return
+        if not self.closing and self._lobby.get(prefix) is waiting:
+            self._let_in(address, prefix, token, waiting, entry)
+
+    def _let_in(
+        self,
+        address: str,
+        prefix: bytes,
+        token: wire.AuthToken | None,
+        waiting: Waiting,
+        entry: Entry,
+    ) -> None:
+        """Make it a member of the document's room, and hand its frames over."""
+        principal, record, role = entry
         self._forget_waiting(prefix)
         self.authenticated()
         member = HocuspocusMember(self, principal, address, prefix, can_write=role >= Role.EDITOR)
         member.wants_ping = token is not None and token.provider_version is not None
         self._members[prefix] = member
         member.say_scope()
-        realtime.documents.join(member, record, principal)
-        self._rest.extend((member, body) for kind, body in waiting.frames if kind in KEPT_KINDS)
-        self._take_rest()
+        self.realtime.documents.join(member, record, principal)
+        kept = [(member, body) for kind, body in waiting.frames if kind in KEPT_KINDS]
+        if kept:
+            self._rest = self._rest or deque()
+            self._rest.extend(kept)
+            self._take_rest()
 
     def _take_rest(self) -> None:
         """Handle what waited for its document, as far as no message has to be looked at first."""
@@ -211,6 +222,7 @@ class HocuspocusConnection(Connection):
             at = len(member.prefix)
             kind, data = wire.decode_hocuspocus(member.prefix + body, at, bounds)
             self._other(member, kind, data, body)
+        self._rest = self._rest or None  # An empty one takes 700 bytes.
 
     def go_on(self) -> None:
         """Handle what came behind a message that was looked at, in order."""
@@ -218,27 +230,6 @@ class HocuspocusConnection(Connection):
         self._take_rest()
         if not self.stalled:
             super().go_on()
-
-    async def _renew(self, member: HocuspocusMember, token: wire.AuthToken) -> None:
-        """A token for a document that is open: the same person's newer one, or the end of it."""
-        realtime = self.realtime
-        try:
-            name = DocumentName.parse(member.address.split("\0", 1)[0], self.workspace)
-            principal, _, _ = await realtime.entrance.enter(name, token.token, create=False)
-            if self._members.get(member.prefix) is not member:
-                return
-            if principal.account != member.account:
-                self.deny(member.prefix, DENIED)
-                return
-            member.asked_token = False
-            member.principal = principal
-            await realtime.documents.renew(member, principal)
-        except (AuthError, TooManyRequests) as error:
-            realtime.metrics.refuse(getattr(error, "reason", "unauthorized"))
-            if self._members.get(member.prefix) is member:
-                self.deny(member.prefix, DENIED)
-        except (StorageError, Busy):
-            return
 
     def deny(self, prefix: bytes, reason: str) -> None:
         """Refuse one document; the others on this socket are not touched."""
@@ -259,10 +250,8 @@ class HocuspocusConnection(Connection):
             self.realtime.documents.leave(member)
 
     def _forget_waiting(self, prefix: bytes) -> None:
-        waiting = self._waiting.pop(prefix, None)
-        if waiting is not None:
-            self._frames_waiting -= len(waiting.frames)
-            self.kept_bytes -= sum(len(body) for _, body in waiting.frames)
+        self._lobby.forget(prefix)
+        self.kept_bytes = self._lobby.bytes
 
     # -- liveness -----------------------------------------------------------------------
 
@@ -270,23 +259,24 @@ class HocuspocusConnection(Connection):
         """Also: a document that never shows its token ends the socket."""
         super().check_alive(now)
         deadline = self.realtime.settings.auth_deadline_s
-        if not self._members and now - self.opened_at > deadline and not self._waiting:
+        if not self._members and now - self.opened_at > deadline and not self._lobby:
             self.close(TIMEOUT, "no document was opened")
-        elif any(now - w.since > deadline for w in self._waiting.values()):
+        elif self._lobby.is_overdue(now, deadline):
             self.close(TIMEOUT, "no token came")
 
     def left(self) -> None:
         """Leave every room."""
         members, self._members = list(self._members.values()), {}
         self._recent = None
-        for waiting in self._waiting.values():
-            if waiting.task is not None:
-                waiting.task.cancel()
-        self._waiting.clear()
+        self._lobby.close()
         for member in members:
             member.gone()
             if member.live is not None:
                 self.realtime.documents.leave(member)
+
+    def has(self, member: HocuspocusMember) -> bool:
+        """Whether this document is still open here."""
+        return self._members.get(member.prefix) is member
 
     def members(self) -> list[Member]:
         """Every document that is let in."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
+from auth.errors import AuthError
 from crdt import wire
+from crdt.ids import DocumentName
 from server import websocket
+from server.errors import Busy, TooManyRequests
 from server.member import Member
 from server.realtime.asking import Asking
 from server.realtime.codes import close_code
+from storage.errors import StorageError
 
 if TYPE_CHECKING:
     from auth.principal import Principal
     from server.realtime.hocuspocus import HocuspocusConnection
 
+DENIED = "permission-denied"
 _STORED, _REFUSED = (wire.sync_status(ok) for ok in (True, False))
 _TRANSIENT = ("load-failed", "overloaded", "internal", "restart")
 """Reasons that pass: the socket is closed, and the provider comes back by itself."""
@@ -101,6 +105,28 @@ class HocuspocusMember(Member):
         frame = websocket.encode(self.prefix + wire.authenticated(scope))
         self.connection.realtime.turns.queue(self.connection.outbox, frame)
 
+    async def renew(self, token: str) -> None:
+        """A token for a document that is open: the same person's newer one, or the end of it."""
+        connection = self.connection
+        realtime = connection.realtime
+        try:
+            name = DocumentName.parse(self.address.split("\0", 1)[0], connection.workspace)
+            principal, _, _ = await realtime.entrance.enter(name, token, create=False)
+            if not connection.has(self):
+                return
+            if principal.account != self.account:
+                connection.deny(self.prefix, DENIED)
+                return
+            self.asked_token = False
+            self.principal = principal
+            await realtime.documents.renew(self, principal)
+        except (AuthError, TooManyRequests) as error:
+            realtime.metrics.refuse(getattr(error, "reason", "unauthorized"))
+            if connection.has(self):
+                connection.deny(self.prefix, DENIED)
+        except (StorageError, Busy):
+            return
+
     # -- notices ------------------------------------------------------------------------
 
     @property
@@ -135,14 +161,3 @@ class HocuspocusMember(Member):
             self.asked_token = True
             frame = websocket.encode(self.prefix + wire.token_request())
             self.connection.realtime.turns.queue(self.connection.outbox, frame)
-
-
-class Waiting:
-    """A document whose token is being checked (or has not come): its frames, bounded."""
-
-    __slots__ = ("frames", "since", "task")
-
-    def __init__(self, since: float) -> None:
-        self.frames: list[tuple[int, bytes]] = []
-        self.since = since
-        self.task: asyncio.Task[None] | None = None

@@ -1,6 +1,7 @@
 """pycrdt-websocket on aiohttp and uvloop. PORT; DATABASE is an SQLite file, none for memory."""
 
 import asyncio
+import contextlib
 import os
 
 import uvloop
@@ -57,10 +58,8 @@ class Rooms(WebsocketServer):
         )
         await self.start_room(room)
         await store.started.wait()
-        try:
+        with contextlib.suppress(YDocNotFound):  # Where it is a new one.
             await store.apply_updates(room.ydoc)
-        except YDocNotFound:
-            pass  # A new one.
         room.ready = True
         return room
 

@@ -53,6 +53,7 @@ async def test_a_plain_handshake_is_read() -> None:
         (b"/ws/doc?", b"/ws/a/../doc?"),
         (b"/ws/doc?", b"/ws/.?"),
         (b"/ws/doc?", b"/ws?"),
+        (b"/ws/doc?token=a.b-c_d", b"/ws"),  # With a cookie, which may say who it is.
         (b"/ws/doc?token=a", b"/ws/doc?x=1&token=a"),
         (b"c_d HTTP", b"c_d&workspaceId=w HTTP"),
         (b"a.b-c_d", b"a%2Eb"),
@@ -81,6 +82,55 @@ async def test_what_is_not_plain_is_not_read(old: bytes, new: bytes) -> None:
 
     assert data != _PLAIN
     assert arriving.read(data) is None
+
+
+async def test_a_handshake_that_names_nobody_is_read() -> None:
+    """As Hocuspocus providers send it: documents and tokens come in frames."""
+    bare = _PLAIN.replace(b"/ws/doc?token=a.b-c_d", b"/ws").replace(b"Cookie: a=b\r\n", b"")
+
+    shaken = arriving.read(bare)
+
+    assert shaken is not None
+    assert (shaken.name, shaken.token) == (None, None)
+    assert arriving.read(bare.replace(b"/ws ", b"/ws? ")) is None
+    assert arriving.read(bare.replace(b"/ws ", b"/wsx ")) is None
+
+
+async def test_providers_are_let_in_at_once_without_being_known(ada: Guest, bob: Guest) -> None:
+    """Each of their documents is still asked for its token."""
+    front, name = front_of(ada.inside), f"doc-{uuid4().hex[:8]}"
+    first = await ada.open(name)
+    await bob.open(name)
+    before = front.taken  # Those may have come over connections that requests had used.
+
+    second = await ada.open(name)
+    await second.write("together")
+    await second.settled(2)
+    assert front.taken == before + 1
+    await until(lambda: first.replica.text == "together")
+
+    record = await ada.inside.record(ada, name)
+    stranger = (await bob.hocuspocus()).session(f"{record.scope}:{name}")
+    await stranger.show(bob.token)
+    assert await stranger.denied() == "permission-denied"
+    assert front.taken == before + 2
+
+
+async def test_providers_count_against_their_address_until_a_document_is_open(
+    serve: Serve,
+) -> None:
+    """As on the whole way: one more than fits is told so by HTTP."""
+    inside = await serve(connections_per_address_max=1)
+    async with inside.visitor() as guest:
+        await guest.open("doc")
+        socket = await guest.hocuspocus()
+        assert front_of(inside).taken == 1
+        assert b" 429 " in (await shake_hands(guest, "/ws")).split(b"\r\n", 1)[0]
+
+        session = socket.session("doc")
+        await session.show(guest.token)
+        await session.sync()
+        assert b" 101 " in (await shake_hands(guest, "/ws")).split(b"\r\n", 1)[0]
 
 
 async def test_who_is_known_is_let_in_at_once(ada: Guest) -> None:
