@@ -25,6 +25,7 @@ PEERS: dict[str, str] = {
 """Every peer, and what of ours is compared with it: what keeps nothing is compared with our server
 alone, what has a store with server and PostgreSQL together."""
 IN_MEMORY = "y-websocket"
+"""The one that has nothing left after a restart."""
 FLOOR = "relay"
 """The peer that hands frames on and knows of no document: what the loop and the kernel cost."""
 
@@ -146,6 +147,7 @@ ROWS: dict[str, Row] = {
         phase="first",
         unit="ms_per_join",
         targets=(Against("hocuspocus", SUM, 0.05),),
+        peers=tuple(peer for peer in PEERS if peer != IN_MEMORY),
         restart=True,
     ),
     "idle": Row(
@@ -169,7 +171,8 @@ ROWS: dict[str, Row] = {
         phase="asleep",
         length="",
         unit="kb_per_document",
-        targets=(Against("y-websocket", SERVER, None),),
+        targets=(Against("y-websocket", SERVER),),
+        peers=("y-websocket",),
         most=0.3,
     ),
     "slow-reader": Row(
@@ -177,7 +180,8 @@ ROWS: dict[str, Row] = {
         arguments=("slow-reader",),
         phase="slow reader",
         unit="growth_mb",
-        targets=(Against("y-websocket", SERVER, None),),
+        targets=(Against("y-websocket", SERVER),),
+        peers=("y-websocket", "hocuspocus"),
         most=16.0,
         length="",
     ),
