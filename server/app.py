@@ -193,8 +193,7 @@ class Server:
             rows_max=settings.commit_rows_max,
             bytes_max=settings.commit_bytes_max,
             lock_ms=settings.commit_lock_ms,
-            # Readers at other nodes see an update after its commit only.
-            apart_s=settings.commit_apart_ms / (2000 if settings.bus else 1000),
+            apart_s=settings.commit_apart_s(),
         )
         await flusher.start()
         self._stack.push_async_callback(flusher.close)

@@ -92,6 +92,10 @@ class Settings(
         """Who may make an account, the empty setting resolved."""
         return self.registration or ("open" if self.is_loopback() else "approval")
 
+    def commit_apart_s(self) -> float:
+        """Seconds between commits while many write: readers at other nodes wait for each."""
+        return self.commit_apart_ms / (2000 if self.bus else 1000)
+
     def _complaints(self) -> list[str]:
         found = self.site_complaints() + [
             f"{each.name} must be more than 0"
@@ -113,7 +117,7 @@ class Settings(
         ]
         found += [
             f"{name} must not be negative"
-            for name in ("shutdown_grace_s", "shutdown_delay_s")
+            for name in ("shutdown_grace_s", "shutdown_delay_s", "commit_apart_ms")
             if getattr(self, name) < 0
         ]
         found += self._bad_urls()
@@ -149,7 +153,9 @@ class Settings(
 _APIS = frozenset({"heaps", "difflog", "ascently", "pinakes", "flowershow", "media"})
 """Names of adapters, as `server.adapters` has them."""
 
-_MAY_BE_ZERO = frozenset({"port", "metrics_port", "shutdown_grace_s", "shutdown_delay_s"})
+_MAY_BE_ZERO = frozenset(
+    ("port", "metrics_port", "shutdown_grace_s", "shutdown_delay_s", "commit_apart_ms")
+)
 
 _ORDER = (
     ("update_bytes_max", "frame_bytes_max"),

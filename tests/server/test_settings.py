@@ -58,6 +58,9 @@ def test_a_value_is_read_by_its_type(name: str, text: str, value: object) -> Non
         pytest.param(
             ["--keepalive-s", "90"], {}, "keepalive_s must not be more than idle_s", id="two"
         ),
+        pytest.param(
+            ["--commit-apart-ms", "-1"], {}, "commit_apart_ms must not be negative", id="sign"
+        ),
         pytest.param(["--public-url", "plait.example"], {}, "must look like https://", id="url"),
         pytest.param(
             ["--database-url", "mysql://x"], {}, "must look like postgresql", id="database"
@@ -149,3 +152,10 @@ def test_registration_is_open_only_where_nobody_else_arrives(
 def test_registration_that_is_given_is_taken() -> None:
     """An operator's choice stands, whatever the address."""
     assert Settings(host="0.0.0.0", registration="open").registration_mode() == "open"
+
+
+def test_commits_are_half_as_far_apart_where_other_nodes_wait_for_them() -> None:
+    """And not at all where nobody is to wait."""
+    assert Settings().commit_apart_s() == 0.008
+    assert Settings(bus="notify").commit_apart_s() == 0.004
+    assert Settings.load(["--commit-apart-ms", "0"], {}).commit_apart_s() == 0

@@ -204,23 +204,46 @@ async def _refuse_inserts(pool: Pool, state: str, when: str = "true") -> None:
     )
 
 
+async def _write_one_by_one(flusher: Flusher, documents: list[UUID]) -> float:
+    """Six hundred updates by as many writers as there are documents; the seconds it took."""
+    began = asyncio.get_running_loop().time()
+    told = []
+    for number in range(600):
+        told.append(append(flusher, documents[number % len(documents)], b"%d" % number))
+        if number % 2:
+            await asyncio.sleep(0.0005)
+    await asyncio.gather(*told)
+    return asyncio.get_running_loop().time() - began
+
+
 async def test_commits_of_many_writers_wait_a_little_for_company(
     pool: Pool, flusher: Flusher
 ) -> None:
     """Writers who come one by one share commits; all that they sent is stored, in order."""
     documents = await papers(pool, 60)
-    began = asyncio.get_running_loop().time()
-    told = []
-    for number in range(600):
-        told.append(append(flusher, documents[number % 60], b"%d" % number))
-        if number % 2:
-            await asyncio.sleep(0.0005)
-    await asyncio.gather(*told)
-    took_s = asyncio.get_running_loop().time() - began
+    took_s = await _write_one_by_one(flusher, documents)
 
     assert flusher.statistics.rests > 0
     # The first few are committed at once, until it is seen that there are many.
     assert flusher.statistics.commits <= 12 + took_s / APART_S
+    for place, document in enumerate(documents):
+        rows = [b"%d" % number for number in range(place, 600, 60)]
+        assert await read_log(pool, document) == rows
+
+
+async def test_nobody_waits_for_company_where_commits_need_not_be_apart(
+    pool: Pool, database: str
+) -> None:
+    """Many writers as before, and each commit begins when the one before has ended."""
+    documents = await papers(pool, 60)
+    flusher = Flusher(database, apart_s=0)
+    await flusher.start()
+    try:
+        await _write_one_by_one(flusher, documents)
+    finally:
+        await flusher.close()
+
+    assert flusher.statistics.rests == 0
     for place, document in enumerate(documents):
         rows = [b"%d" % number for number in range(place, 600, 60)]
         assert await read_log(pool, document) == rows
