@@ -1,8 +1,8 @@
 """CPU time and memory of a server, its children, and the PostgreSQL it uses. Linux only.
 
 CPU is time on the processor from /proc/PID/task/*/schedstat, in seconds. PostgreSQL is counted
-apart: every process of the tree called postgres, and the tree of a given postmaster. Backends
-that ended are in their postmaster's waited-for children, which the kernel counts in ticks.
+apart: every process of the tree called postgres, and the tree of a given postmaster. Helpers and
+backends that ended are in what their parent waited for, which the kernel counts in ticks.
 """
 
 import os
@@ -90,8 +90,8 @@ def _ended_children(pid: int) -> float:
 class Probe:
     """Looks at one server. `pid` 0 means it cannot be seen: everything reads 0.
 
-    `postmaster` is needed only where PostgreSQL is not below `pid`. The trees are looked up by
-    `refresh`, once per phase, so that reading CPU stays cheap.
+    `postmaster` is needed only where PostgreSQL is not below `pid`. The trees are looked up anew
+    each time that CPU is read: a helper that started meanwhile counts.
     """
 
     pid: int
@@ -118,9 +118,13 @@ class Probe:
         return self._postgres
 
     def cpu(self) -> Cpu:
-        """CPU used so far."""
+        """CPU used so far, by all that runs and all that ended."""
+        self.refresh()
         ended = sum(_ended_children(pid) for pid in self._roots())
-        return Cpu(sum(map(_on_cpu, self._server)), sum(map(_on_cpu, self._postgres)) + ended)
+        helpers = sum(map(_ended_children, self._server))
+        return Cpu(
+            sum(map(_on_cpu, self._server)) + helpers, sum(map(_on_cpu, self._postgres)) + ended
+        )
 
     def _roots(self) -> Iterable[int]:
         inside = set(self._postgres)

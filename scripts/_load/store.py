@@ -1,11 +1,10 @@
-"""What the PostgreSQL of a Plait server did and holds: commits, rows, flushes, bytes.
+"""What the PostgreSQL of a Plait server did and holds: rows, flushes, bytes.
 
 Read over the embedded server's socket, which is found from its process: PostgreSQL runs inside
 its data folder and names its socket there.
 """
 
 import asyncio
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +30,6 @@ FLUSH_STATISTICS_S = 1.2
 class Counters(NamedTuple):
     """Since the statistics began, over all databases."""
 
-    commits: int
     rows: int
     fsyncs: int
 
@@ -71,7 +69,6 @@ async def _databases(place: tuple[str, int]) -> list[str]:
 async def _read(place: tuple[str, int]) -> Counters:
     connection = await _connect(place, "postgres")
     try:
-        commits = await connection.fetchval("SELECT sum(xact_commit) FROM pg_stat_database")
         fsyncs = await connection.fetchval(
             "SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal'"
         )
@@ -87,7 +84,7 @@ async def _read(place: tuple[str, int]) -> Counters:
             )
         finally:
             await connection.close()
-    return Counters(int(commits or 0), int(rows), int(fsyncs or 0))
+    return Counters(int(rows), int(fsyncs or 0))
 
 
 class Stored(NamedTuple):
@@ -134,20 +131,40 @@ def read(pid: int) -> Counters | None:
         return None
 
 
-def set_synchronous_commit(pid: int, word: str) -> None:
-    """Change it for all sessions; `on` or `off`."""
-    place = socket_of(pid)
-    if place is None:
-        raise LookupError(f"no PostgreSQL below process {pid}")
-    if not re.fullmatch("on|off", word):
-        raise ValueError(word)
+def relax_commits(pid: int) -> None:
+    """Let all sessions that begin from now on commit without waiting for the disk.
+
+    A role's setting stands above the command line that PostgreSQL was started with, which a
+    changed configuration does not. Raises LookupError where there is no PostgreSQL.
+    """
+    place = _place_of(pid)
 
     async def change() -> None:
         connection = await _connect(place, "postgres")
         try:
-            await connection.execute(f"ALTER SYSTEM SET synchronous_commit = {word}")
-            await connection.execute("SELECT pg_reload_conf()")
+            await connection.execute(f"ALTER ROLE {USER} SET synchronous_commit = off")
         finally:
             await connection.close()
 
     asyncio.run(change())
+
+
+def waits_for_disk(pid: int) -> bool:
+    """Whether a commit of a new session waits for the disk. Raises LookupError as above."""
+    place = _place_of(pid)
+
+    async def ask() -> str:
+        connection = await _connect(place, "postgres")
+        try:
+            return str(await connection.fetchval("SHOW synchronous_commit"))
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask()) != "off"
+
+
+def _place_of(pid: int) -> tuple[str, int]:
+    place = socket_of(pid)
+    if place is None:
+        raise LookupError(f"no PostgreSQL below process {pid}")
+    return place

@@ -4,7 +4,7 @@
 
 All in ten documents, then each in one of its own. CPU is read for two rounds of the keepalive
 (20 s), a while after all have come, when nothing is left to do of new documents. Memory is that of
-the server's processes, shared pages divided. Needs 10,000 open files, more than a shell has by
+the server's processes which belongs to no file. Needs 10,000 open files, more than a shell has by
 default on some systems (`ulimit -n`).
 """
 

@@ -4,13 +4,15 @@ import json
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scripts._load import store
+from scripts._load.dialect import Target
 
 from .rows import Row
-from .servers import ROOT
+from .servers import METRICS_TOKEN, ROOT
 
 Figures = dict[str, float]
 TIMEOUT_S = 600.0
@@ -82,6 +84,7 @@ def load(place: Place, arguments: Sequence[str]) -> dict[str, Figures]:
 def measure(place: Place, row: Row, extra: Sequence[str] = ()) -> Measured:
     """One run of a row against a server that is up."""
     before = store.read(place.pid)
+    log_before = log_of(place) if before is not None else None
     try:
         phases = load(place, [*row.arguments, *extra])
     except LoadFailed as failure:
@@ -91,7 +94,28 @@ def measure(place: Place, row: Row, extra: Sequence[str] = ()) -> Measured:
         after = store.read(place.pid)
         if after is not None:
             done = after.since(before)
-            phases["totals"]["rows_per_commit"] = round(done.rows / max(1, done.commits), 1)
             phases["totals"]["fsyncs"] = done.fsyncs
             phases["totals"]["rows"] = done.rows
+    if log_before is not None and (log := log_of(place)) is not None:
+        rows, commits = (after - before for after, before in zip(log, log_before, strict=True))
+        phases["totals"]["rows_per_commit"] = round(rows / commits, 1) if commits else 0
+        phases["totals"]["commits"] = commits
     return Measured(phases, row.phase)
+
+
+def log_of(place: Place) -> tuple[float, float] | None:
+    """Updates and commits of the log so far, as our server counts them; None where it is silent."""
+    request = urllib.request.Request(  # noqa: S310 - the server under measurement
+        f"{Target(url=place.url).origin}/metrics",
+        headers={"Authorization": f"Bearer {METRICS_TOKEN}"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            lines = answer.read().decode().splitlines()
+    except (OSError, ValueError):
+        return None
+    found = dict(line.rsplit(" ", 1) for line in lines if line.startswith("plait_log_"))
+    try:
+        return float(found["plait_log_rows_total"]), float(found["plait_log_commits_total"])
+    except (KeyError, ValueError):
+        return None

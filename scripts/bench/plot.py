@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .report import figure
-from .rows import FLOOR, SUM
+from .rows import FLOOR
 from .servers import KINDS
 
 if TYPE_CHECKING:
     from .compare import Bench, Comparison
 
-WIDTH, LABEL, BAR, GAP = 760, 250, 20, 10
+WIDTH, LABEL, BAR, GAP = 820, 310, 20, 10
 STYLE = """<style>
 text { font: 13px system-ui, sans-serif; fill: #1c1c1e }
 .quiet { fill: #6e6e73 } .server { fill: #3867d6 } .store { fill: #8faef0 } .peer { fill: #a5a5aa }
@@ -42,25 +42,28 @@ def bars(comparisons: "list[Comparison]") -> list[Bar]:
     return list(found.items())
 
 
-def goals(comparisons: "list[Comparison]") -> dict[str, float]:
-    """How long our bar may be at most, by its label."""
-    found: dict[str, float] = {}
+def goals(comparisons: "list[Comparison]") -> dict[str, list[float]]:
+    """How long our bar, or its dark part where a peer stores nothing, may be, by its label."""
+    found: dict[str, list[float]] = {}
     for one in comparisons:
         label, target = f"Plait ({KINDS[one.against.peer].dialect})", one.against.target
         peer = one.peer.figures.get(one.row.unit)
-        if target is not None and peer and one.against.basis == SUM:
-            found[label] = min(target * peer, found.get(label, target * peer))
-        if one.row.most is not None:
-            found[label] = one.row.most
+        asked = [target * peer] if target is not None and peer else []
+        asked += [one.row.most] if one.row.most is not None else []
+        for mark in asked:
+            if mark not in found.setdefault(label, []):
+                found[label].append(mark)
     return found
 
 
 def plot(comparisons: "list[Comparison]") -> str:
     """One row as SVG."""
     row, rows, marks = comparisons[0].row, bars(comparisons), goals(comparisons)
-    most = max([sum(max(0.0, v) for _, v in parts) for _, parts in rows] + [*marks.values(), 1e-9])
+    asked = [mark for those in marks.values() for mark in those]
+    most = max([sum(max(0.0, v) for _, v in parts) for _, parts in rows] + [*asked, 1e-9])
     height = 52 + len(rows) * (BAR + GAP)
     legend = f"{row.unit.replace('_', ' ')}; less is better; dark: server, light: PostgreSQL"
+    legend += "; dashes: asked" if marks else ""
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
         f"<title>{escape(row.title)}</title>{STYLE}",
@@ -79,8 +82,8 @@ def plot(comparisons: "list[Comparison]") -> str:
             x += wide
         total = sum(value for _, value in parts)
         out.append(f'<text x="{x + 6:.1f}" y="{y + 15}">{figure(total)}</text>')
-        if label in marks:
-            at = LABEL + marks[label] * scale
+        for mark in marks.get(label, ()):
+            at = LABEL + mark * scale
             out.append(f'<path class="goal" d="M{at:.1f} {y - 3}v{BAR + 6}"/>')
     return "\n".join([*out, "</svg>"]) + "\n"
 

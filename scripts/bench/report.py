@@ -32,8 +32,10 @@ RATES = {
 TOTALS = (
     "lost_deliveries", "doubled_deliveries", "disconnected", "failed", "refusals", "text_differs",
     "slow_one_closed", "reader_closed", "writer_closed", "echoes", "acknowledgements",
-    "traffic_growth_mb", "rows_per_commit", "rows", "fsyncs", "rss_mb",
+    "traffic_growth_mb", "rows_per_commit", "commits", "rows", "fsyncs", "rss_mb",
 )  # fmt: skip
+SAID_OF_NONE = ("rows_per_commit", "commits", "rows", "fsyncs")
+"""Nothing is a figure, too, where ours could have stored."""
 HEAD = (
     "| against | compared | Plait server | interpreted | PostgreSQL | sum "
     "| sum with asynchronous commit | peer | floor | ratio | to reach | |\n" + "|---" * 12 + "|\n"
@@ -57,7 +59,11 @@ def details(measured: Measured) -> str:
     """Rates, latencies, shares of a core, losses."""
     figures, totals = measured.figures, measured.totals
     parts = [f"{title} {figure(figures[key])}" for key, title in RATES.items() if figures.get(key)]
-    parts += [f"{k.replace('_', ' ')} {figure(totals[k])}" for k in TOTALS if totals.get(k)]
+    parts += [
+        f"{k.replace('_', ' ')} {figure(totals[k])}"
+        for k in TOTALS
+        if totals.get(k) or (k in SAID_OF_NONE and k in totals)
+    ]
     return "  ".join(parts)
 
 
@@ -133,11 +139,12 @@ def best(comparisons: "Sequence[Comparison]") -> "Comparison | None":
 
 
 def best_line(name: str, comparisons: "Sequence[Comparison]") -> str:
-    """A row beside the best peer of the run, which is whom the row's first target is about."""
+    """A row beside the best peer of the run: its own target, or that of the best one before."""
     one, row = best(comparisons), comparisons[0].row
     if one is None:
         return f"| `{name}` | none has a figure |" + " - |" * 6
-    asked = replace(one, against=replace(one.against, target=row.targets[0].target))
+    target = row.targets[0].target if one.against.target is None else one.against.target
+    asked = replace(one, against=replace(one.against, target=target))
     ours, unit = one.ours.figures, row.unit
     cells = (
         f"`{name}`",
@@ -178,7 +185,7 @@ def markdown(bench: "Bench") -> str:
             if (relaxed := comparison.ours_async) is not None:
                 told = f"- Plait {word}, {kind.dialect}, synchronous_commit=off: {said(relaxed)}"
                 said_already[told] = None
-            said_already[f"- {kind.title}: {said(comparison.peer)}"] = None
+            said_already[f"- {kind.title} ({kind.durability}): {said(comparison.peer)}"] = None
             if comparison.floor is not None:
                 said_already[f"- {KINDS[FLOOR].title}: {said(comparison.floor)}"] = None
         out += said_already

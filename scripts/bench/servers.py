@@ -15,6 +15,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 NODE_PEERS = HERE / "peers"
 READY_S_MAX = 120.0
+METRICS_TOKEN = "bench-reads-commits"  # noqa: S105 - of servers that live for a row
+"""Opens what our server counts of its own commits."""
 
 
 class DidNotStart(RuntimeError):
@@ -48,6 +50,7 @@ KINDS: dict[str, Kind] = {
             command=(str(ROOT / "scripts" / "serve"), "--port", "{port}", "--data", "{folder}"),
             environment={
                 "PLAIT_LOG_LEVEL": "warning",
+                "PLAIT_METRICS_TOKEN": METRICS_TOKEN,
                 # Everybody comes from one address and one account; no peer has such bounds.
                 "PLAIT_CONNECTIONS_MAX": "20000",
                 "PLAIT_CONNECTIONS_PER_ADDRESS_MAX": "20000",
@@ -95,7 +98,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             name="pycrdt-websocket",
-            title="pycrdt-websocket 0.16.5 on aiohttp, pycrdt-store 0.1.5 with SQLite",
+            title="pycrdt-websocket 0.16.5, SQLiteYStore",
             dialect="y-websocket",
             durability="each update is a commit of its own, fsynced, some time after others saw "
             "it (SQLite, synchronous=FULL); no ack",
