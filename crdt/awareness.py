@@ -131,6 +131,11 @@ class Awareness:
         """Ids that are reserved for their account, longest gone first."""
         self._owned: dict[Hashable, set[int]] = {}
 
+    @property
+    def is_empty(self) -> bool:
+        """Nobody is shown, and no id is reserved: time changes nothing."""
+        return not (self._live or self._gone)
+
     def update(
         self, session: Hashable, account: str | None, entries: Iterable[Entry], now: float
     ) -> list[Entry]:

@@ -45,6 +45,11 @@ class Cursors:
         return self._awareness
 
     @property
+    def is_idle(self) -> bool:
+        """Time alone changes nothing here."""
+        return self.due is None and (self._awareness is None or self._awareness.is_empty)
+
+    @property
     def shared(self) -> SharedAwareness | None:
         """The states, where other nodes may have some of the sessions; None if there are none."""
         known = self._awareness

@@ -119,6 +119,11 @@ class Intake:
                 if len(recent) > self.bounds.recent_updates_max:
                     del recent[next(iter(recent))]
 
+    @property
+    def is_rested(self) -> bool:
+        """There is nothing that `rest` would forget."""
+        return self._is_quiet and self._recent is None
+
     def rest(self) -> None:
         """A second is over: repeats come soon or never, so a quiet document remembers nothing.
 

@@ -23,7 +23,7 @@ from crdt.layout import Layout, Trial
 from crdt.room import Phase, Room
 from server.backlog import Backlog
 from server.caller import Caller
-from server.dozing import rest
+from server.dozing import rest, tick
 from server.errors import Busy
 from server.inspecting.breaker import Breaker
 from server.large import whole
@@ -273,7 +273,7 @@ class Documents:
             if live.tail_bytes and self.backlog.is_long(live):
                 self.compact(live.record.id, is_last=True)
             if live.room.sessions:
-                live.tick()
+                tick(live)
             elif live.inbox or not live.room.idle or not live.is_live or live.idle_since is None:
                 live.idle_since = now
             elif now - live.idle_since > self.settings.room_idle_s:

@@ -35,6 +35,16 @@ def rest(live: LiveRoom, now: float, doze_s: float) -> None:
             live.written_at = math.inf  # Nor will it before somebody edits it.
 
 
+def tick(live: LiveRoom) -> None:
+    """Tell a room that a second is over; not one in which time alone changes nothing.
+
+    Most rooms are such, and all of them are looked at in one turn of the loop.
+    """
+    room = live.room
+    if room.syncs.unsettled or not (room.cursors.is_idle and room.intake.is_rested):
+        live.tick()
+
+
 def _doze(live: LiveRoom) -> None:
     room = live.room
     if not room.is_live or live.tracker is not None:  # A tracker hears the document that is there.

@@ -7,6 +7,10 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from crdt import wire
+from crdt.awareness import Entry, encode
 from crdt.sleeping import LIGHT_BYTES
 from server.feed import FEED
 from server.live import LiveRoom
@@ -106,3 +110,35 @@ async def test_sleeping_rooms_survive_a_crowd_of_edits_and_pauses(
         await until(lambda: one.replica.text == two.replica.text)
         assert sorted(one.replica.text.split(), key=int) == [str(n) for n in range(12)]
         assert (await _opened(guest)).replica.text == one.replica.text
+
+
+async def test_a_room_in_which_time_changes_nothing_is_not_told_of_it(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until somebody writes, or shows a cursor: that one goes when it was silent for long."""
+    told: list[LiveRoom] = []
+    tick = LiveRoom.tick
+
+    def noted(live: LiveRoom) -> None:
+        told.append(live)
+        tick(live)
+
+    monkeypatch.setattr(LiveRoom, "tick", noted)
+    async with serving(database, tmp_path, sweep_s=9.0) as inside, inside.visitor() as guest:
+        writer = await _opened(guest)
+        live = await _room(inside, guest)
+        now = live.documents.turns.clock()
+
+        inside.documents.sweep(now + 1)
+        assert told == []
+
+        await writer.stored(await writer.write("word"))
+        for _ in range(3):
+            inside.documents.sweep(now + 1)
+        assert told == [live, live]  # The second one finds nothing new, and lets go of repeats.
+
+        await writer.send(wire.awareness(encode([Entry(7, 1, b"{}")])))
+        await until(lambda: not live.room.cursors.is_idle)
+        for _ in range(3):
+            inside.documents.sweep(now + 1)
+        assert told == [live] * 5
