@@ -5,9 +5,11 @@
 It starts a server with an embedded PostgreSQL and its defaults (fsync on) in a temporary folder, on
 one core, and asks from the other, one request after the other over one connection: the rates are
 those of one device. Where there is a build (scripts/compile) all rows are of that, and the
-comparison with the bare handlers is made once more for an interpreted server. Bodies are made
-before the clock runs. CPU is time on the processor, read from the kernel, per request or per block;
-PostgreSQL's is its whole process tree, autovacuum included.
+comparison with the bare handlers (`rest_beside.py`) is made once more for an interpreted server.
+CPU is time on the processor, read from the kernel, per request or per block; PostgreSQL's is its
+whole process tree, autovacuum included. Bodies are made before the clock runs, but for those of the
+comparison: they are made between its requests, on the device's core, which lowers the rates it
+prints and no CPU.
 """
 
 from __future__ import annotations
@@ -17,13 +19,11 @@ import asyncio
 import itertools
 import json
 import os
-import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import uvloop
@@ -33,15 +33,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from crdt.document import state_vector_of
 from scripts._load.login import login
 from scripts._load.probe import Probe
-from scripts.bench.rest_device import Device, Note, insertion, notes
+from scripts.bench.rest_beside import (
+    DELTA,
+    MATCHES,
+    Beside,
+    Figures,
+    Send,
+    both,
+    small_deltas,
+    stamps,
+)
+from scripts.bench.rest_device import Device, insertion, notes
 from scripts.bench.rest_servers import bare, database_of, serving
 
 LULL_S = 0.3
-PULL = "pull 1000 unchanged"
-TURNS = 6
-"""How often the servers that are compared take turns: what else a machine does comes in waves."""
-
-Figures = dict[str, float]
 
 
 async def quiet(probe: Probe, most_s: float = 30.0) -> None:
@@ -55,9 +60,7 @@ async def quiet(probe: Probe, most_s: float = 30.0) -> None:
             return
 
 
-async def timed(
-    probe: Probe, seconds: float, requests: AsyncIterator[Callable[[], Awaitable[Any]]], per: int
-) -> Figures:
+async def timed(probe: Probe, seconds: float, requests: AsyncIterator[Send], per: int) -> Figures:
     """Send requests one after the other for so long; rates, and CPU for each block or entry.
 
     CPU is given twice: while the requests were answered, and with all that was left to do behind.
@@ -88,11 +91,6 @@ async def timed(
     }
 
 
-def both(figures: Figures) -> float:
-    """CPU of server and PostgreSQL while requests were answered."""
-    return figures["server_us"] + figures["postgres_us"]
-
-
 class Bench:
     """All rows against one server."""
 
@@ -102,18 +100,21 @@ class Bench:
         self.turns: dict[str, list[float]] = {}
         """CPU in each turn of a comparison."""
 
-    async def _row(
-        self,
-        name: str,
-        bodies: Callable[[], AsyncIterator[tuple[str, bytes]]],
-        per: int,
-        seconds: float = 0.0,
-    ) -> None:
-        async def requests() -> AsyncIterator[Callable[[], Awaitable[Any]]]:
-            async for route, body in bodies():
+    async def _row(self, name: str, route: str, bodies: Iterable[bytes], per: int) -> None:
+        async def requests() -> AsyncIterator[Send]:
+            for body in bodies:
                 yield partial(self.device.post, route, body)
 
-        self.say(name, await timed(self.probe, seconds or self._seconds, requests(), per))
+        self.say(name, await timed(self.probe, self._seconds, requests(), per))
+
+    async def turn(self, name: str, requests: AsyncIterator[Send], per: int) -> None:
+        """A turn in the comparison; the cheapest stays, with its PostgreSQL."""
+        before = self.rows.get(name)
+        figures = await timed(self.probe, self._seconds / 2, requests, per)
+        self.say(name, figures)
+        self.turns.setdefault(name, []).append(both(figures))
+        if before is not None and both(before) < both(figures):
+            self.rows[name] = before
 
     def say(self, name: str, figures: Figures) -> None:
         """Keep a row and print it."""
@@ -124,27 +125,14 @@ class Bench:
         """New blocks, then another sentence for blocks that are there."""
         device = self.device
         many = max(20, min(3000, 12_000 // size))
-
-        async def new() -> AsyncIterator[tuple[str, bytes]]:
-            for body in [device.push_body(notes(size), 0) for _ in range(many)]:
-                yield "push", body
-
-        await self._row(f"push {size}, new blocks", new, size)
+        new = [device.push_body(notes(size), 0) for _ in range(many)]
+        await self._row(f"push {size}, new blocks", "push", new, size)
         mine = notes(size)
         await device.post("push", device.push_body(mine, 0))
-
-        async def more() -> AsyncIterator[tuple[str, bytes]]:
-            for body in [device.push_body(mine, clock) for clock in range(1, many)]:
-                yield "push", body
-
-        await self._row(f"push {size}, another sentence", more, size)
-        last = device.push_body(mine, 1)
-
-        async def again() -> AsyncIterator[tuple[str, bytes]]:
-            for _ in range(100_000):
-                yield "push", last
-
-        await self._row(f"push {size}, replayed", again, size)
+        more = [device.push_body(mine, clock) for clock in range(1, many)]
+        await self._row(f"push {size}, another sentence", "push", more, size)
+        again = itertools.repeat(device.push_body(mine, 1))
+        await self._row(f"push {size}, replayed", "push", again, size)
 
     async def pulls(self, size: int) -> None:
         """A device that has all, one that lacks a sentence of each, and one that has nothing."""
@@ -155,56 +143,7 @@ class Bench:
         await device.delta(0)
         for name, clock in (("unchanged", 5), ("changed", 4), ("whole", 0)):
             body = device.pull_body(mine, clock)
-
-            async def same(body: bytes = body) -> AsyncIterator[tuple[str, bytes]]:
-                for _ in range(100_000):
-                    yield "pull", body
-
-            await self._row(f"pull {size}, {name}", same, size)
-
-    async def beside(self, ours: Bench, engine: str) -> None:
-        """A push of 100 and a pull of 1,000, by this server and by ours in turn.
-
-        Ours asks nothing about blocks that it has open: so a bare handler that remembers what it
-        found pushes, too.
-        """
-        for _ in range(TURNS):
-            for bench, name in ((ours, engine), (self, "bare")):
-                # Rows that another writes are news to a server: each has blocks of its own. And
-                # new ones each turn, as pycrdt counts the whole of a text again for each update.
-                pushed, pulled = notes(100), notes(1000)
-                for mine in (pushed, pulled):
-                    await ours.device.post("push", ours.device.push_body(mine, 0))
-                await ours.device.delta(0)
-                await bench.one_of(f"push 100, {name}", "push", pushed, itertools.count(1))
-                same = itertools.repeat(1)
-                await bench.one_of(f"{PULL}, {name}", "pull", pulled, same)
-            known = notes(100)
-            await ours.device.post("push", ours.device.push_body(known, 0))
-            await self.one_of("push 100, bare, knowing", "push_known", known, itertools.count(1))
-        rows = ours.rows | self.rows
-        for row, peer in (("push 100", "bare"), ("push 100", "bare, knowing"), (PULL, "bare")):
-            mine, theirs = (both(rows[f"{row}, {name}"]) for name in (engine, peer))
-            turns = zip(ours.turns[f"{row}, {engine}"], self.turns[f"{row}, {peer}"], strict=True)
-            ratios = {
-                "ratio_of_cpu": round(mine / theirs, 2),
-                "median_of_turns": round(statistics.median(one / other for one, other in turns), 2),
-            }
-            ours.say(f"{row}, {engine} / {peer}", ratios)
-
-    async def one_of(self, name: str, route: str, mine: list[Note], clock: Iterator[int]) -> None:
-        """A turn in the comparison; the cheapest stays, with its PostgreSQL."""
-        make = self.device.pull_body if route == "pull" else self.device.push_body
-
-        async def bodies() -> AsyncIterator[tuple[str, bytes]]:
-            while True:  # Made one by one: what is not sent would be missing in the next run.
-                yield route, make(mine, next(clock))
-
-        before = self.rows.get(name)
-        await self._row(name, bodies, len(mine), self._seconds / 2)
-        self.turns.setdefault(name, []).append(both(self.rows[name]))
-        if before is not None and both(before) < both(self.rows[name]):
-            self.rows[name] = before
+            await self._row(f"pull {size}, {name}", "pull", itertools.repeat(body), size)
 
     async def deltas(self, blocks: int) -> None:
         """The whole chain over a large workspace, and a marker with few matches behind it."""
@@ -215,28 +154,17 @@ class Bench:
             await device.post("push", device.push_body(notes(size), 0))
             present += size
         await device.delta(0)
-        pages = await self._chain()
-        recent = pages[-1]["changed_blocks"][-21]["updated_at"]
+        pages = await device.chain()
+        recent = stamps(pages)[-MATCHES - 1]
 
-        async def chain() -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+        async def chain() -> AsyncIterator[Send]:
             for _ in range(3):
-                yield self._chain
+                yield device.chain
 
-        self.say(f"delta, chain over {blocks}", await timed(self.probe, 0, chain(), len(pages)))
+        self.say(f"delta, chain over {blocks}", await timed(self.probe, 60, chain(), len(pages)))
         self.rows[f"delta, chain over {blocks}"]["pages"] = len(pages)
-
-        async def few() -> AsyncIterator[Callable[[], Awaitable[Any]]]:
-            for _ in range(100_000):
-                yield lambda: device.delta(recent)
-
-        self.say("delta, 20 matches", await timed(self.probe, self._seconds, few(), 1))
-
-    async def _chain(self) -> list[Any]:
-        pages, since, has_more = [], 0, True
-        while has_more:
-            pages.append(await self.device.delta(since))
-            since, has_more = pages[-1]["server_time"], pages[-1]["has_more"]
-        return pages
+        few = await timed(self.probe, self._seconds, small_deltas(self, recent), 1)
+        self.say(f"{DELTA}, behind {blocks}", few)
 
 
 async def engine_of(http: aiohttp.ClientSession, url: str) -> str:
@@ -259,7 +187,7 @@ async def run(url: str, pid: int, options: argparse.Namespace) -> dict[str, Figu
         with bare(options.core, database_of(postmaster)) as (bare_url, bare_pid):
             probe = Probe(bare_pid, postmaster)
             beside = Bench(Device(http, bare_url, account), probe, options.seconds)
-            await beside.beside(bench, await engine_of(http, url))
+            await Beside(bench, beside, await engine_of(http, url)).run()
         if options.blocks:
             await bench.deltas(options.blocks)
     return bench.rows

@@ -101,8 +101,19 @@ class Device:
         async with self._http.get(
             f"{self._url}/api/sync/delta?{query}", headers=self._headers
         ) as response:
-            answer: dict[str, Any] = msgspec.json.decode(await response.read())
+            data = await response.read()
+            if response.status != 200:
+                raise RuntimeError(f"delta: {response.status} {data[:300]!r}")
+            answer: dict[str, Any] = msgspec.json.decode(data)
             return answer
+
+    async def chain(self) -> list[dict[str, Any]]:
+        """The whole feed, page by page."""
+        pages, since, has_more = [], 0, True
+        while has_more:
+            pages.append(await self.delta(since))
+            since, has_more = pages[-1]["server_time"], pages[-1]["has_more"]
+        return pages
 
 
 def vector_of(note: Note, sentences: int) -> str:
