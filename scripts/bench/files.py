@@ -1,4 +1,4 @@
-"""What files cost: one up and down by curl, beside the least that aiohttp needs for the same.
+"""What files cost: up, down and in ranges, beside the least that aiohttp needs for the same.
 
     python scripts/bench/files.py [--mib 512] [--repeat 3] [--core 0] [--json FILE]
 
@@ -6,13 +6,18 @@ Ours hashes, flushes to the disk, checks who asks and notes it in PostgreSQL; th
 writes what comes into a file (`peers/bare_files_server.py`). Both run on one core, curl on the
 other, in turn; the median of the runs counts. CPU is the server's own, of all its threads, for a
 gibibyte; that of PostgreSQL is too small to show. The file is in the page cache for all of them.
+
+Ranges of 64 KiB are asked one after the other over one connection, not by curl: how many a second,
+and the CPU of each, there with PostgreSQL's.
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
+import random
 import secrets
 import socket
 import statistics
@@ -21,6 +26,7 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,11 +38,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from crdt.ids import make_ulid
 from scripts._load.login import login
-from scripts.bench.rest import serving
+from scripts._load.probe import Probe
+from scripts.bench.rest_servers import serving
 
 BARE = Path(__file__).parent / "peers" / "bare_files_server.py"
 MIB = 1 << 20
 CHUNK = 32 * MIB
+RANGE = 64 * 1024
+RANGES = 3000
 
 Figures = dict[str, float]
 
@@ -61,6 +70,41 @@ def _cpu_s(pid: int) -> float:
     """What all threads of a process used, those too that ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def parts_of(file: Path) -> list[Path]:
+    """The chunks of a file, as files beside it."""
+    parts = [file.with_name(f"part{n}") for n in range(file.stat().st_size // CHUNK)]
+    with file.open("rb") as whole:
+        for part in parts:
+            part.write_bytes(whole.read(CHUNK))
+    return parts
+
+
+def ranges_of(pid: int, file: Path, url: str, headers: dict[str, str]) -> Figures:
+    """Ranges anywhere in a file, over one connection; the last is compared with the file."""
+    where, size, chance = urllib.parse.urlsplit(url), file.stat().st_size, random.Random(1)  # noqa: S311
+    connection = http.client.HTTPConnection(where.netloc)
+    probe, data, start = Probe(pid), b"", 0
+
+    def ask() -> bytes:
+        asked = {**headers, "Range": f"bytes={start}-{start + RANGE - 1}"}
+        connection.request("GET", where.path, headers=asked)
+        with connection.getresponse() as answer:
+            assert answer.status == 206, answer.status
+            return answer.read()
+
+    ask()
+    cpu, started = probe.cpu(), time.monotonic()
+    for _ in range(RANGES):
+        start = chance.randrange(size - RANGE)
+        data = ask()
+    seconds, used = time.monotonic() - started, probe.cpu().since(cpu)
+    connection.close()
+    with file.open("rb") as whole:
+        whole.seek(start)
+        assert whole.read(RANGE) == data
+    return {"per_s": RANGES / seconds, "cpu_us": (used.server + used.postgres) / RANGES * 1e6}
 
 
 class Ours:
@@ -100,10 +144,7 @@ class Ours:
     def chunks(self) -> Figures:
         """Up in chunks, one after the other, and made one file of."""
         self._renew()
-        parts = [self._file.with_name(f"part{n}") for n in range(self._size // CHUNK)]
-        with self._file.open("rb") as file:
-            for part in parts:
-                part.write_bytes(file.read(CHUNK))
+        parts = parts_of(self._file)
 
         def send() -> None:
             begin = {"hash": self._hash, "file_size": self._size, "chunk_size": CHUNK}
@@ -117,8 +158,17 @@ class Ours:
     def down(self) -> Figures:
         """Down, whole."""
         bearer = f"Authorization: Bearer {self._who.access_token}"
-        url = f"{self._url}/api/stream/{self._block}/x"
-        return timed(self._pid, self._size, lambda: curl("-H", bearer, "-o", "/dev/null", url))
+        return timed(
+            self._pid, self._size, lambda: curl("-H", bearer, "-o", "/dev/null", self._stream())
+        )
+
+    def range(self) -> Figures:
+        """Down, in pieces from anywhere."""
+        bearer = {"Authorization": f"Bearer {self._who.access_token}"}
+        return ranges_of(self._pid, self._file, self._stream(), bearer)
+
+    def _stream(self) -> str:
+        return f"{self._url}/api/stream/{self._block}/x"
 
 
 class Bare:
@@ -135,12 +185,23 @@ class Bare:
         )
 
     def chunks(self) -> Figures:
-        """Up as a body: it has no chunks."""
-        return timed(self._pid, self._size, lambda: curl("-T", str(self._file), f"{self._url}/raw"))
+        """Up in chunks, one after the other, and joined."""
+        parts = parts_of(self._file)
+
+        def send() -> None:
+            for index, part in enumerate(parts):
+                curl("-T", str(part), f"{self._url}/chunk/{index}")
+            curl("-X", "POST", f"{self._url}/complete")
+
+        return timed(self._pid, self._size, send)
 
     def down(self) -> Figures:
         """Down, whole."""
         return timed(self._pid, self._size, lambda: curl("-o", "/dev/null", f"{self._url}/file"))
+
+    def range(self) -> Figures:
+        """Down, in pieces from anywhere."""
+        return ranges_of(self._pid, self._file, f"{self._url}/file", {})
 
 
 @contextmanager
@@ -173,12 +234,13 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, dict[str, Figure
         for _ in range(options.mib):
             out.write(secrets.token_bytes(MIB))
     rows: dict[str, dict[str, Figures]] = {}
+    print(HEAD)
     place = folder / "bare"
     place.mkdir()
     with serving(options.core) as ours, bare(options.core, place) as other:
         os.sched_setaffinity(0, set(range(os.cpu_count() or 1)) - {options.core} or {0})
         sides = {"ours": Ours(*ours, file), "bare": Bare(*other, file)}
-        for row in ("form", "chunks", "down"):
+        for row in ("form", "chunks", "down", "range"):
             runs: dict[str, list[Figures]] = {side: [] for side in sides}
             for _ in range(options.repeat):
                 for side, it in sides.items():
@@ -191,14 +253,19 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, dict[str, Figure
     return rows
 
 
+HEAD = """
+| | Plait | CPU | bare | CPU | ratio of rates | of CPU |
+|---|---|---|---|---|---|---|"""
+
+
 def say(row: str, sides: dict[str, Figures]) -> None:
-    """One line for a row."""
-    ours, other = sides["ours"], sides["bare"]
+    """One line of the table; a rate and its CPU are all that a row has."""
+    (rate, cpu), (other_rate, other_cpu) = (tuple(sides[side].values()) for side in sides)
+    rates, costs = ("requests/s", "us each") if row == "range" else ("MB/s", "s a GiB")
+    digits = 0 if row == "range" else 2
     print(
-        f"{row:8} {ours['mb_per_s']:7.0f} MB/s, {ours['cpu_s_per_gib']:5.2f} s CPU a GiB   "
-        f"bare {other['mb_per_s']:7.0f} MB/s, {other['cpu_s_per_gib']:5.2f} s   "
-        f"ratio {ours['mb_per_s'] / other['mb_per_s']:.2f} of the rate, "
-        f"{ours['cpu_s_per_gib'] / other['cpu_s_per_gib']:.2f} of the CPU",
+        f"| {row} | {rate:,.0f} {rates} | {cpu:.{digits}f} {costs} | {other_rate:,.0f} "
+        f"| {other_cpu:.{digits}f} | {rate / other_rate:.2f} | {cpu / other_cpu:.2f} |",
         flush=True,
     )
 

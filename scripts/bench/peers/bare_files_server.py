@@ -1,8 +1,10 @@
 """The least that aiohttp needs to take a file and give it back: no hash, no fsync, nobody asked.
 
-python bare_files_server.py PORT FOLDER. PUT /raw and POST /form write one file, GET /file reads it.
+python bare_files_server.py PORT FOLDER. POST /form writes one file, PUT /chunk/N a part of it, POST
+/complete joins the parts, GET /file reads it, whole or a range.
 """
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,20 +15,37 @@ FOLDER = Path(sys.argv[2])
 FILE = FOLDER / "file"
 
 
-async def raw(request: web.Request) -> web.Response:
-    """Write the body to a file as it comes."""
-    with FILE.open("wb") as file:
-        async for part in request.content.iter_any():
-            file.write(part)
+async def chunk(request: web.Request) -> web.Response:
+    """Write the body to a part as it comes."""
+    with part(int(request.match_info["number"])).open("wb") as file:
+        async for piece in request.content.iter_any():
+            file.write(piece)
     return web.Response()
+
+
+async def complete(_request: web.Request) -> web.Response:
+    """Join the parts, one after the other, and take them away."""
+    with FILE.open("wb") as whole:
+        number = 0
+        while part(number).exists():
+            with part(number).open("rb") as file:
+                shutil.copyfileobj(file, whole, 1 << 20)
+            part(number).unlink()
+            number += 1
+    return web.Response()
+
+
+def part(number: int) -> Path:
+    """Where a chunk lies until all are here."""
+    return FOLDER / f"part{number}"
 
 
 async def form(request: web.Request) -> web.Response:
     """Write the file of a form, as aiohttp's documentation has it."""
-    async for part in await request.multipart():
-        if part.filename is not None:
+    async for field in await request.multipart():
+        if field.filename is not None:
             with FILE.open("wb") as file:
-                while piece := await part.read_chunk(1 << 16):
+                while piece := await field.read_chunk(1 << 16):
                     file.write(piece)
     return web.Response()
 
@@ -39,8 +58,9 @@ async def give(_request: web.Request) -> web.FileResponse:
 async def serve() -> web.Application:
     """The application."""
     app = web.Application(client_max_size=0)
-    app.router.add_put("/raw", raw)
     app.router.add_post("/form", form)
+    app.router.add_put("/chunk/{number}", chunk)
+    app.router.add_post("/complete", complete)
     app.router.add_get("/file", give)
     return app
 
