@@ -1,10 +1,12 @@
 """What a commit costs: our process and PostgreSQL, in microseconds of CPU per row.
 
-    python scripts/bench/commit_floor.py [--dsn URL] [--seconds 2]
+    python scripts/bench/commit_floor.py [--dsn URL] [--seconds 2] [--core 0]
 
-Without a URL it starts an embedded PostgreSQL with its defaults (fsync on) in a temporary folder.
-Each line keeps so many rows unsaved, spread over so many documents, and appends one more for each
-one that is acknowledged; "alone" waits for each row before the next.
+Without a URL it starts an embedded PostgreSQL with its defaults (fsync on) in a temporary folder;
+both run on one core. Each line of the first table keeps so many rows unsaved, spread over so many
+documents, and appends one more for each one that is acknowledged; "alone" waits for each row before
+the next. The second table is the floor below: bare asyncpg, and several ways to commit many rows at
+once (`commit_ways.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import asyncpg
 import uvloop
 
+from scripts.bench import commit_ways
 from storage.log import Fenced, Flusher, Row, Stored
 from storage.migrate import migrate
 from storage.pool import close_pool, open_pool
@@ -38,6 +41,9 @@ CASES = (
     ("400 unsaved, 200 documents", 400, 200),
     ("2000 unsaved, 50 documents", 2000, 50),
 )
+HEAD = """
+| by the flusher | rows/s | rows a commit | p50 ms | p99 ms | us a row here | PostgreSQL | append |
+|---|---|---|---|---|---|---|---|"""
 
 
 def postgres_cpu_s(postmaster: psutil.Process) -> float:
@@ -121,29 +127,30 @@ async def measure(dsn: str, unsaved: int, documents: int, seconds: float) -> str
     pg = postgres_cpu_s(postmaster) - pg
     await flusher.close()
     commits = flusher.statistics.commits
-    return line_of(sorted(waits), elapsed, commits, cpu, pg) + f" {spent / calls * 1e6:7.2f}"
+    return line_of(sorted(waits), elapsed, commits, cpu, pg) + f" {spent / calls * 1e6:.2f} |"
 
 
 def line_of(waits: list[float], elapsed: float, commits: int, cpu: float, pg: float) -> str:
     """Rows a second, rows a commit, latencies, CPU per row here and there."""
     rows = len(waits)
     return (
-        f"{rows / elapsed:9.0f} {rows / commits:7.1f} "
-        f"{waits[rows // 2] * 1e3:7.2f} {waits[rows * 99 // 100] * 1e3:7.2f} "
-        f"{cpu / rows * 1e6:7.1f} {pg / rows * 1e6:7.1f}"
+        f"{rows / elapsed:,.0f} | {rows / commits:.1f} | "
+        f"{waits[rows // 2] * 1e3:.2f} | {waits[rows * 99 // 100] * 1e3:.2f} | "
+        f"{cpu / rows * 1e6:.1f} | {pg / rows * 1e6:.1f} |"
     )
 
 
 async def run(dsn: str, seconds: float) -> None:
-    """Bring the database up to date and print one line per case."""
+    """Bring the database up to date and print both tables."""
     pool = await open_pool(dsn)
     await migrate(pool)
     await close_pool(pool)
-    print(f"{'case':28} {'rows/s':>9} {'rows/ci':>7} {'p50 ms':>7} {'p99 ms':>7}"
-          f" {'us here':>7} {'us PG':>7} {'append':>7}")  # fmt: skip
+    print(HEAD)
     await measure(dsn, 100, 100, 0.3)
     for name, unsaved, documents in CASES:
-        print(f"{name:28} {await measure(dsn, unsaved, documents, seconds)}", flush=True)
+        print(f"| {name} | {await measure(dsn, unsaved, documents, seconds)}", flush=True)
+    ids = await make_documents(dsn, commit_ways.DOCUMENTS)
+    await commit_ways.compare(dsn, (await find_postmaster(dsn)).pid, ids, seconds)
 
 
 async def main() -> None:
@@ -151,7 +158,9 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dsn")
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--core", type=int, default=0, help="core of this and PostgreSQL (0)")
     options = parser.parse_args()
+    os.sched_setaffinity(0, {options.core})  # Before PostgreSQL starts below.
     if options.dsn:
         await run(options.dsn, options.seconds)
         return
