@@ -104,7 +104,12 @@ def ranges_of(pid: int, file: Path, url: str, headers: dict[str, str]) -> Figure
     with file.open("rb") as whole:
         whole.seek(start)
         assert whole.read(RANGE) == data
-    return {"per_s": RANGES / seconds, "cpu_us": (used.server + used.postgres) / RANGES * 1e6}
+    each = RANGES / 1e6
+    return {
+        "per_s": RANGES / seconds,
+        "cpu_us": (used.server + used.postgres) / each,
+        "postgres_us": used.postgres / each,
+    }
 
 
 class Ours:
@@ -259,10 +264,12 @@ HEAD = """
 
 
 def say(row: str, sides: dict[str, Figures]) -> None:
-    """One line of the table; a rate and its CPU are all that a row has."""
-    (rate, cpu), (other_rate, other_cpu) = (tuple(sides[side].values()) for side in sides)
-    rates, costs = ("requests/s", "us each") if row == "range" else ("MB/s", "s a GiB")
-    digits = 0 if row == "range" else 2
+    """One line of the table: the rate and the CPU of either side."""
+    (rate, cpu, *rest), (other_rate, other_cpu, *_) = (
+        tuple(one.values()) for one in sides.values()
+    )
+    rates, costs, digits = ("requests/s", "us each", 0) if rest else ("MB/s", "s a GiB", 2)
+    costs += "".join(f", {one:.0f} of them PostgreSQL's" for one in rest)
     print(
         f"| {row} | {rate:,.0f} {rates} | {cpu:.{digits}f} {costs} | {other_rate:,.0f} "
         f"| {other_cpu:.{digits}f} | {rate / other_rate:.2f} | {cpu / other_cpu:.2f} |",
