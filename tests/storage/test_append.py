@@ -17,6 +17,7 @@ from tests.storage.papers import (
     papers,
     read_log,
     row,
+    until_locked,
 )
 
 
@@ -153,6 +154,31 @@ async def test_rows_of_an_old_lineage_are_fenced(
 
     assert (await old, await new) == (Fenced("lineage"), Stored(1, 1, 1, False))
     assert await asyncio.gather(*told) == [Stored(1, 1, 1, False)] * neighbours
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [("lineage = 2", "lineage"), ("deleted = true", "deleted")]
+)
+@pytest.mark.parametrize("count", [1, 2], ids=["each", "many"])
+async def test_fences_are_judged_as_they_are_once_the_lock_is_had(
+    pool: Pool, database: str, change: str, reason: str, count: int
+) -> None:
+    """Somebody who held the head changed it while the commit waited: its neighbours are stored."""
+    document, *others = await papers(pool, 3)
+    flusher = Flusher(database, lock_ms=10_000)
+    await flusher.start()
+    async with pool.acquire() as other:
+        holding = other.transaction()
+        await holding.start()
+        await other.execute(f"UPDATE heads SET {change} WHERE document = $1", document)
+        late = [append(flusher, document, b"%d" % n) for n in range(count)]
+        told = [append(flusher, one, b"x") for one in others]
+        await until_locked(pool)
+        await holding.commit()
+
+    assert await asyncio.gather(*late) == [Fenced(reason)] * count
+    assert await asyncio.gather(*told) == [Stored(1, 1, 1, False)] * 2
+    await flusher.close()
 
 
 async def test_the_answer_carries_the_present_rights_version(pool: Pool, flusher: Flusher) -> None:
