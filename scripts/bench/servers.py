@@ -56,7 +56,8 @@ KINDS: dict[str, Kind] = {
                 "PLAIT_CONNECTIONS_PER_ADDRESS_MAX": "20000",
                 "PLAIT_CONNECTIONS_PER_ACCOUNT_MAX": "20000",
                 "PLAIT_HTTP_CONNECTIONS_PER_ADDRESS_MAX": "20000",
-                "PLAIT_HANDSHAKES_PER_ADDRESS_PER_S_MAX": "5000",
+                "PLAIT_HANDSHAKES_PER_S_MAX": "50000",
+                "PLAIT_HANDSHAKES_PER_ADDRESS_PER_S_MAX": "50000",
             },
         ),
         Kind(
