@@ -7,6 +7,7 @@ its own credential. Every other name is the caller's, by an access, document or 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from typing import NamedTuple, TypeAlias
 
 from aiohttp import web
@@ -55,11 +56,11 @@ class Entrance:
         record, role = await self._rights.open_document(shown, name, create=create)
         return Entry(shown, record, role)
 
-    def peek(self, name: DocumentName, digest: bytes) -> Entry | None:
-        """Who enters with the token of this SHA-256, if that needs no question; a login only."""
+    def peek(self, name: DocumentName, token: str) -> Entry | None:
+        """Who enters with this token, if that needs no question; a login's only."""
         if "/" in name.name and name.name.partition("/")[0] in self.doors:
             return None
-        principal = self._identify.peek(digest)
+        principal = self._identify.peek(sha256(token.encode()).digest())
         if principal is None or principal.kind is not Kind.ACCESS:
             return None
         found = self._rights.peek(principal, name)

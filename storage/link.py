@@ -28,7 +28,7 @@ ORPHAN_S_MAX = 5.0
 
 # Heads are met by their key however small the tables were when the plan was made, and the plan is
 # made once a connection: without this a plan made for an empty table reads whole tables later.
-_SESSION = """
+SESSION = """
 SET lock_timeout = {lock_ms:d};
 SET statement_timeout = 0;
 SET enable_seqscan = off;
@@ -50,7 +50,7 @@ class Link:
         """Since when the server owes an answer, by the monotonic clock; None: it owes none."""
         self._dsn = dsn
         self._name = name
-        self._session = _SESSION.format(lock_ms=lock_ms)
+        self._session = SESSION.format(lock_ms=lock_ms)
         self._connect_s_max = connect_s_max
         self._connection: Connection | None = None
         self._prepared: dict[str, Any] = {}

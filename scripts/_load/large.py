@@ -93,7 +93,6 @@ async def rested(probe: Probe) -> None:
     for _ in range(QUIET_S_MAX):
         if quiet == QUIET_S:
             return
-        probe.refresh()
         before = probe.cpu()
         await asyncio.sleep(1)
         used = probe.cpu().since(before)

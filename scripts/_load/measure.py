@@ -62,7 +62,6 @@ class Phase:
 
     def __init__(self, crew: Crew) -> None:
         self.crew = crew
-        crew.probe.refresh()
         self.sent, self.delivered = crew.sent(), crew.delivered()
         self.frames = sum(client.frames for client in crew.clients)
         self.seen = {id(c): len(c.latencies) for c in crew.clients if c.latencies is not None}

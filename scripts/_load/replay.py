@@ -181,7 +181,6 @@ async def replay(  # noqa: PLR0917 - one caller, all by name
     ledger, known = Ledger(), dict[bytes, Ranges]()
     players = [Player(target, room, ledger, known) for _ in range(clients)]
     await asyncio.gather(*(player.join() for player in players))
-    probe.refresh()
     cpu, start, pace = probe.cpu(), now(), Pace(rate)
 
     async def perform(number: int) -> None:

@@ -219,7 +219,6 @@ async def storm(stage: Stage, plan: Plan) -> Outcome:
             except (OSError, TimeoutError) as error:
                 failures.append(repr(error))
 
-    stage.probe.refresh()
     cpu, start, own = stage.probe.cpu(), now(), time.process_time()
     await asyncio.gather(*(arrive() for _ in range(plan.at_once)))
     seconds, used = now() - start, stage.probe.cpu().since(cpu)

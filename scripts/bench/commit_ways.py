@@ -20,6 +20,7 @@ import asyncpg
 
 from scripts._load.probe import Probe
 from storage.append import statements
+from storage.link import SESSION
 
 SIZES = (1, 100, 1000)
 """Rows in a commit."""
@@ -40,13 +41,6 @@ COUNT = """
 UPDATE heads SET head = head + $2, log_bytes = log_bytes + $3, dirty = true
 WHERE document = $1 AND lineage = 1 AND NOT deleted RETURNING head - $2
 """
-SESSION = {
-    "enable_seqscan": "off",
-    "enable_mergejoin": "off",
-    "plan_cache_mode": "force_generic_plan",
-    "jit": "off",
-}
-"""As `storage.link` has it."""
 HEAD = """
 | one after the other | rows in a commit | ms a commit | us a row here | PostgreSQL | sum |
 |---|---|---|---|---|---|"""
@@ -137,7 +131,6 @@ async def cost(probe: Probe, way: Way, rows: int, seconds: float) -> Cost:
     """Commit so many rows again and again, for so long."""
     for _ in range(WARM):
         await way(rows)
-    probe.refresh()
     cpu, started, commits = probe.cpu(), time.perf_counter(), 0
     while (took := time.perf_counter() - started) < seconds:
         await way(rows)
@@ -151,7 +144,8 @@ async def compare(
     dsn: str, postmaster: int, documents: Sequence[uuid.UUID], seconds: float
 ) -> None:
     """Print a table of all ways and sizes."""
-    connection = await asyncpg.connect(dsn, server_settings=SESSION)
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(SESSION.format(lock_ms=0))  # As the log is written.
     probe = Probe(os.getpid(), postmaster)
     ways = Ways(connection, documents)
     print(HEAD)

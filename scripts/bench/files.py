@@ -83,7 +83,8 @@ def parts_of(file: Path) -> list[Path]:
 
 def ranges_of(pid: int, file: Path, url: str, headers: dict[str, str]) -> Figures:
     """Ranges anywhere in a file, over one connection; the last is compared with the file."""
-    where, size, chance = urllib.parse.urlsplit(url), file.stat().st_size, random.Random(1)  # noqa: S311
+    where, size = urllib.parse.urlsplit(url), file.stat().st_size
+    chance = random.Random(1)  # noqa: S311 - the same places for both sides
     connection = http.client.HTTPConnection(where.netloc)
     probe, data, start = Probe(pid), b"", 0
 

@@ -151,12 +151,19 @@ def best_line(name: str, comparisons: "Sequence[Comparison]") -> str:
         KINDS[one.against.peer].title,
         figure(one.peer.figures[unit]),
         figure(ours.get(unit)),
-        figure(ours.get("postgres_" + unit)) + ("" if one.against.basis == SUM else ", apart"),
+        _postgres_of(one),
         figure(one.ratio()),
         to_reach(asked),
         verdict(asked),
     )
     return "| " + " | ".join(cells) + " |"
+
+
+def _postgres_of(comparison: "Comparison") -> str:
+    """Our PostgreSQL's share, and whether it is in the ratio."""
+    share = comparison.ours.figures.get("postgres_" + comparison.row.unit)
+    apart = share is not None and comparison.against.basis != SUM
+    return figure(share) + (", apart" if apart else "")
 
 
 def markdown(bench: "Bench") -> str:

@@ -14,7 +14,6 @@ import asyncio
 import re
 import secrets
 from collections.abc import Callable
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from auth.errors import AuthError
@@ -163,8 +162,7 @@ class Front:
         realtime = self._realtime
         entry = None
         if shaken.name is not None and shaken.token is not None:
-            digest = sha256(shaken.token.encode()).digest()
-            entry = realtime.entrance.peek(DocumentName.parse(shaken.name), digest)
+            entry = realtime.entrance.peek(DocumentName.parse(shaken.name), shaken.token)
             if entry is None:
                 return False
         forwarded = shaken.fields.get("x-forwarded-for")

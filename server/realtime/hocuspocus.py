@@ -40,7 +40,7 @@ SERVER_ONLY = (wire.BROADCAST_STATELESS, wire.AUTH_DENIED, wire.AUTHENTICATED, w
 class HocuspocusConnection(Connection):
     """A Hocuspocus socket."""
 
-    __slots__ = (*("_lobby", "_members", "_recent", "_rest", "handshake", "workspace"),)
+    __slots__ = ("_lobby", "_members", "_recent", "_rest", "handshake", "workspace")
 
     dialect = "hocuspocus"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from auth.errors import AuthError
@@ -25,7 +24,7 @@ def known(realtime: Realtime, address: str, workspace: str | None, token: str) -
         return None
     try:
         name = DocumentName.parse(address.split("\0", 1)[0], workspace)
-        entry = realtime.entrance.peek(name, sha256(token.encode()).digest())
+        entry = realtime.entrance.peek(name, token)
         if entry is not None:
             realtime.documents.guard.admit(entry.principal)
             realtime.documents.room(entry.record)
